@@ -1,0 +1,90 @@
+//===- Compiler.h - From a model file to artifacts --------------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// What `compress-compile` does, as a library: import, simplify, calibrate,
+// plan, apply, export, compile, evaluate, report.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef COMPRESS_PIPELINES_COMPILER_H
+#define COMPRESS_PIPELINES_COMPILER_H
+
+#include "compress/Pipelines/Report.h"
+#include "compress/Target/Target.h"
+
+namespace compress {
+
+/// A size in bytes, or relative to the float model.
+struct SizeLimit {
+  /// "25%", "300000", "64KiB", "1.5MB". An error for anything else, zero and
+  /// negative sizes included.
+  static llvm::Expected<SizeLimit> parse(llvm::StringRef text);
+  uint64_t getBytes(uint64_t whole) const;
+
+  /// As written.
+  std::string spelling;
+  double value = 0;
+  bool isFraction = false;
+};
+
+/// "1%" or "0.01" as 0.01; an error for anything that is not a number of at
+/// least 0.
+llvm::Expected<double> parseFraction(llvm::StringRef text);
+
+/// The plan is `level`, or the file `plan`, or what `search` finds under
+/// `maxSize` and `maxDrop`; `int8` everywhere when all are empty.
+struct CompilerOptions {
+  /// ONNX file, and the folder for the results.
+  std::string model, output;
+  /// Samples for calibration and for evaluation; may be empty.
+  std::string data, eval;
+
+  std::string level, plan;
+  /// Limit on the bytes of all weights and constants.
+  std::optional<SizeLimit> maxSize;
+  /// Limit on `Evaluation::getDrop`; needs `eval`.
+  std::optional<double> maxDrop;
+  /// What the search chooses from, separated by commas.
+  std::string levels;
+  std::string search;
+
+  std::string target = "cpu";
+  TargetOptions targetOptions;
+  /// Who runs model.onnx.
+  std::string profile = "onnxruntime";
+  /// Threads for runs and for the compiler; 0: all cores.
+  int threads = 0;
+  uint64_t seed = 0;
+  /// Whether to compile the float model too, to compare with it.
+  bool compare = true;
+  /// Whether to say in the notes what the target left to the reference way.
+  bool remarks = false;
+  /// What else to write: `mlir-after=STAGE` with import, simplify, plan, onnx
+  /// or a pass of the compile pipeline; `llvm`.
+  std::vector<std::string> emit;
+
+  static constexpr llvm::StringLiteral defaultLevel = "int8";
+  static constexpr llvm::StringLiteral defaultLevels = "f32,int8,int4-g32";
+  static constexpr llvm::StringLiteral defaultSearch = "greedy";
+};
+
+/// Compiles a model. On success all files are in `options.output`: model.so,
+/// model.h, model.safetensors, model.onnx, plan.yaml, report.json and
+/// report.html; on failure nothing has changed there. The error is one line
+/// that names the file (or option), the node where there is one, and the
+/// reason. Progress bars go to stderr when that is a terminal.
+///
+/// The same inputs give the same bytes in model.safetensors, model.onnx and
+/// plan.yaml, for any number of threads.
+///
+/// The context must know the dialects of `registerAllDialects`; its diagnostics
+/// are captured meanwhile.
+llvm::Expected<Report> compileModel(const CompilerOptions &options,
+                                    mlir::MLIRContext &context);
+
+} // namespace compress
+
+#endif // COMPRESS_PIPELINES_COMPILER_H

@@ -1,0 +1,85 @@
+//===- Report.h - What a compile did ----------------------------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef COMPRESS_PIPELINES_REPORT_H
+#define COMPRESS_PIPELINES_REPORT_H
+
+#include "compress/Pipelines/Evaluate.h"
+#include "compress/Plan/Apply.h"
+
+namespace compress {
+
+/// Everything that the reports of one compile say. Bytes of weights count all
+/// components; what could not be measured is absent, and `notes` says why.
+struct Report {
+  /// File name of the model, and its size.
+  std::string model;
+  uint64_t modelBytes = 0;
+  /// How the plan came about: "level int8", "plan edited.yaml", ...
+  std::string choice;
+  std::string target, profile;
+  int threads = 0;
+  uint64_t seed = 0;
+
+  /// One row for each site.
+  std::vector<SiteResult> sites;
+  std::vector<ExcludedSite> excluded;
+  /// Bytes of all weights and other constants of the model, before and after.
+  uint64_t bytesBefore = 0, bytesAfter = 0;
+
+  /// On how many samples of which file statistics were collected.
+  std::string calibrationFile;
+  int64_t calibrationSamples = 0;
+
+  std::string evaluationFile;
+  std::optional<Evaluation> evaluation;
+  /// Of the float and the compressed model on the target.
+  std::optional<Latency> latencyBefore, latencyAfter;
+  /// Shapes of the inputs that were timed.
+  std::string latencyInputs;
+
+  /// Where the artifacts are, and their names and sizes.
+  std::string outputDirectory;
+  std::vector<std::pair<std::string, uint64_t>> artifacts;
+  /// Stage and seconds, in order.
+  std::vector<std::pair<std::string, double>> stages;
+  /// Sentences for the user.
+  std::vector<std::string> notes;
+
+  /// Bytes after / before; 1 for a model without weights.
+  double getRatio() const;
+  double getSeconds() const;
+  /// Stored bits per weight over all sites; 0 without sites.
+  double getBits() const;
+
+  /// A table and totals for a terminal.
+  void print(llvm::raw_ostream &os) const;
+  /// report.json: `sites` (name, op, node, shape, level, bits_per_weight,
+  /// bytes_before, bytes_after, error), `totals` (the same sums, ratio,
+  /// latency, quality, seconds) and how it was made.
+  void writeJSON(llvm::raw_ostream &os) const;
+  /// report.html: one self-contained page that is also well-formed XML.
+  void writeHTML(llvm::raw_ostream &os) const;
+};
+
+/// One line of the comparison between the float and the compressed model, as
+/// text; `change` may be empty.
+struct ComparisonRow {
+  std::string what, before, after, change;
+};
+
+/// The comparison that both the text and the HTML report show.
+std::vector<ComparisonRow> getComparison(const Report &report);
+
+/// Excluded weights by reason: "12 weights, 1.50 KiB: reason".
+std::vector<std::string> summarizeExcluded(const Report &report);
+
+/// "1.25e-04"; "0" for zero.
+std::string formatError(double error);
+
+} // namespace compress
+
+#endif // COMPRESS_PIPELINES_REPORT_H

@@ -1,0 +1,31 @@
+//===- LevelTable.h - What each level costs at each site --------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef COMPRESS_SEARCH_LEVELTABLE_H
+#define COMPRESS_SEARCH_LEVELTABLE_H
+
+#include "compress/Plan/Apply.h"
+#include "compress/Search/Search.h"
+
+namespace compress {
+
+/// Encodes every site at every level, in parallel on the context's threads,
+/// and keeps bytes and errors. The error of a choice is the layer's relative
+/// output error (`LayerError::relative`), which is comparable between sites;
+/// it says nothing about rounded activations. The result does not depend on
+/// the number of threads. Errors: a level that a site cannot have.
+llvm::Expected<std::vector<SiteChoices>>
+buildLevelTable(llvm::ArrayRef<Site> sites, llvm::ArrayRef<Level> levels,
+                const Statistics *statistics = nullptr,
+                const ProgressCallback &progress = nullptr);
+
+/// The assignment as a plan with predicted bits, bytes and errors.
+Plan makePlan(llvm::ArrayRef<Site> sites, llvm::ArrayRef<SiteChoices> table,
+              const Assignment &assignment);
+
+} // namespace compress
+
+#endif // COMPRESS_SEARCH_LEVELTABLE_H

@@ -1,0 +1,23 @@
+//===- Passes.h - Search passes ---------------------------------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef COMPRESS_SEARCH_PASSES_H
+#define COMPRESS_SEARCH_PASSES_H
+
+#include "mlir/Interfaces/FunctionInterfaces.h"
+#include "mlir/Pass/Pass.h"
+
+namespace compress {
+
+#define GEN_PASS_DECL
+#include "compress/Search/Passes.h.inc"
+
+#define GEN_PASS_REGISTRATION
+#include "compress/Search/Passes.h.inc"
+
+} // namespace compress
+
+#endif // COMPRESS_SEARCH_PASSES_H

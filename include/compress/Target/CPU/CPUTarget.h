@@ -1,0 +1,28 @@
+//===- CPUTarget.h - The CPU target -----------------------------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef COMPRESS_TARGET_CPU_CPUTARGET_H
+#define COMPRESS_TARGET_CPU_CPUTARGET_H
+
+#include "compress/Target/Target.h"
+
+namespace compress {
+
+std::unique_ptr<Target> createCPUTarget();
+
+/// Dense f32 contractions: matrix products and convolutions, by the runtime
+/// (oneDNN or its portable loops).
+void populateCPUDensePatterns(mlir::RewritePatternSet &patterns,
+                              const TargetOptions &options);
+
+/// Quantized contractions: integer dot products and weight-only products, by
+/// generated kernels.
+void populateCPUQuantizedPatterns(mlir::RewritePatternSet &patterns,
+                                  const TargetOptions &options);
+
+} // namespace compress
+
+#endif // COMPRESS_TARGET_CPU_CPUTARGET_H

@@ -1,0 +1,173 @@
+//===- Passes.td - Passes towards host code ----------------*- tablegen -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef COMPRESS_TARGET_HOST_PASSES_TD
+#define COMPRESS_TARGET_HOST_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+def CompressAssignTarget : Pass<"compress-assign-target", "::mlir::ModuleOp"> {
+  let summary = "Lets a target claim the contractions that it runs well";
+  let description = [{
+    Attaches the description of the device to the module
+    (`dlti.target_system_spec`) and applies the target's claim patterns, which
+    turn `compress.contract` into `compress.kernel`. With `remarks`, every
+    contraction that nobody claims is reported.
+  }];
+  let options = [
+    Option<"target", "target", "std::string", "\"cpu\"", "Name of the target">,
+    Option<"triple", "triple", "std::string", "\"\"", "LLVM triple; empty: this machine">,
+    Option<"cpu", "cpu", "std::string", "\"\"", "LLVM CPU name; empty: this machine">,
+    Option<"features", "features", "std::string", "\"\"", "LLVM features">,
+    Option<"remarks", "remarks", "bool", "false", "Report what is not claimed">
+  ];
+  let dependentDialects = [
+    "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
+    "::mlir::DLTIDialect", "::mlir::func::FuncDialect",
+    "::mlir::linalg::LinalgDialect", "::mlir::LLVM::LLVMDialect",
+    "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect",
+    "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect",
+    "::mlir::vector::VectorDialect"
+  ];
+  let statistics = [
+    Statistic<"numClaimed", "claimed", "Contractions claimed by the target">,
+    Statistic<"numLeft", "left", "Contractions left to the reference way">
+  ];
+}
+
+def CompressLowerObserve : Pass<"compress-lower-observe"> {
+  let summary = "Turns compress.observe into a call of the runtime";
+  let dependentDialects = ["::mlir::func::FuncDialect"];
+}
+
+def CompressPrepareAtLoad : Pass<"compress-prepare-at-load", "::mlir::ModuleOp"> {
+  let summary = "Moves the decoding of constants into a function run at load";
+  let description = [{
+    A `compress.decode` of a `compress.constant` gives the same dense tensor in
+    every run. It moves to `@compress_prepare`, which the runtime calls once per
+    model instance; `main_graph` receives the results as arguments marked
+    `compress.prepared`. The stored form stays small; memory at run time holds
+    the decoded copy.
+  }];
+  let dependentDialects = ["::mlir::func::FuncDialect"];
+  let statistics = [
+    Statistic<"numPrepared", "prepared", "Tensors decoded at load">
+  ];
+}
+
+def CompressExternalizeWeights
+    : Pass<"compress-externalize-weights", "::mlir::ModuleOp"> {
+  let summary = "Replaces large constants by views of the mapped weight file";
+  let description = [{
+    Every tensor constant of at least `min-bytes` bytes gets an offset, a
+    multiple of 64, in the weight file and becomes a view of the function's new
+    first argument, the mapped data. Constants with the same contents share one
+    place. The module attribute `compress.weights` lists name, offset and
+    constant for whoever writes the file, `compress.weights_size` its size.
+  }];
+  let options = [
+    Option<"minBytes", "min-bytes", "int64_t", "64", "Smaller constants stay in the code">
+  ];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::bufferization::BufferizationDialect",
+    "::mlir::memref::MemRefDialect"
+  ];
+  let statistics = [
+    Statistic<"numWeights", "weights", "Constants moved to the weight file">,
+    Statistic<"numShared", "shared", "Constants that share a place with another">
+  ];
+}
+
+def CompressLowerKernels : Pass<"compress-lower-kernels", "::mlir::ModuleOp"> {
+  let summary = "Turns compress.kernel on buffers into function calls";
+  let description = [{
+    A kernel of this module (`compress.generated`) is called with its memrefs;
+    one of the runtime gets the model's context, its state slot and unranked
+    memrefs first. Functions with runtime kernels receive the context as their
+    new first argument. The module attribute `compress.num_slots` counts the
+    slots.
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::func::FuncDialect",
+    "::mlir::LLVM::LLVMDialect", "::mlir::memref::MemRefDialect"
+  ];
+}
+
+def CompressParallelizeLoops : Pass<"compress-parallelize-loops"> {
+  let summary = "Keeps parallel loops parallel where that pays";
+  let description = [{
+    Of each outermost `scf.parallel`, the leading dimensions become one parallel
+    loop when the whole nest has at least `min-work` scalar iterations; the
+    others, and every smaller nest, become `scf.for`.
+  }];
+  let options = [
+    Option<"minWork", "min-work", "int64_t", "32768", "Iterations worth a fork">
+  ];
+  let dependentDialects = ["::mlir::scf::SCFDialect", "::mlir::arith::ArithDialect"];
+  let statistics = [
+    Statistic<"numParallel", "parallel", "Loop nests run in parallel">,
+    Statistic<"numSequential", "sequential", "Loop nests made sequential">
+  ];
+}
+
+def CompressInsertDeallocations
+    : Pass<"compress-insert-deallocations", "::mlir::ModuleOp"> {
+  let summary = "Ownership-based deallocation of all but generated kernels";
+  let description = [{
+    Upstream's `ownership-based-buffer-deallocation` on every function that is
+    not marked `compress.generated`: kernels own no heap buffers, and that
+    analysis refuses the intrinsics in them.
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::bufferization::BufferizationDialect",
+    "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect"
+  ];
+}
+
+def CompressInlineAllocaScopes : Pass<"compress-inline-alloca-scopes"> {
+  let summary = "Replaces memref.alloca_scope by saving the stack pointer";
+  let description = [{
+    `convert-scf-to-openmp` wraps loop bodies in `memref.alloca_scope`, which
+    must hold a single block and so stands in the way of control flow. The body
+    moves out, between `llvm.intr.stacksave` and `llvm.intr.stackrestore` when
+    it allocates.
+  }];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
+}
+
+def CompressApproximateMath : Pass<"compress-approximate-math"> {
+  let summary = "Replaces f32 exp, erf and tanh by polynomials that vectorize";
+  let description = [{
+    The rational approximations of upstream's `math` dialect instead of scalar
+    library calls: the loops around them vectorize. Their error is a few units
+    in the last place of f32. Other functions stay calls.
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::math::MathDialect",
+    "::mlir::vector::VectorDialect"
+  ];
+}
+
+def CompressRelaxFloat : Pass<"compress-relax-float"> {
+  let summary = "Allows sums to be reordered and products to be fused";
+  let description = [{
+    Sets the fast-math flags `reassoc` and `contract` on float additions and
+    products, so that reductions vectorize. Results change by rounding only.
+  }];
+}
+
+def CompressEmitEntry : Pass<"compress-emit-entry", "::mlir::ModuleOp"> {
+  let summary = "Emits the entry point of the model ABI";
+  let description = [{
+    On the LLVM dialect: adds
+    `void compress_entry(ptr ctx, ptr weights, ptr inputs, ptr outputs)`, which
+    calls `main_graph` (and, once, `compress_prepare`) with memref descriptors
+    as include/compress/Runtime/ModelABI.h describes.
+  }];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
+}
+
+#endif // COMPRESS_TARGET_HOST_PASSES_TD

@@ -1,0 +1,88 @@
+//===- Target.h - What code runs a model, and what it costs -----*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The extension point for devices. A target describes a device, claims the
+// contractions that it runs well, says what they cost, and lowers the rest.
+// What it does not claim goes the reference way: decode, then dense.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef COMPRESS_TARGET_TARGET_H
+#define COMPRESS_TARGET_TARGET_H
+
+#include "compress/Dialect/Compress/IR/Compress.h"
+#include "mlir/IR/PatternMatch.h"
+#include "mlir/Pass/PassManager.h"
+#include "llvm/Support/Error.h"
+#include <memory>
+#include <optional>
+
+namespace compress {
+
+/// Where the code is to run. Empty strings stand for this machine.
+struct TargetOptions {
+  std::string triple;
+  std::string cpu;
+  /// LLVM feature string such as "+avx512vnni,-amx-tile"; empty derives it from
+  /// `cpu`.
+  std::string features;
+
+  /// Replaces empty strings by what this machine is. Errors name a triple or
+  /// CPU that LLVM does not know.
+  llvm::Error resolve();
+  bool hasFeature(llvm::StringRef name) const;
+};
+
+class Target {
+public:
+  virtual ~Target() = default;
+  virtual llvm::StringRef getName() const = 0;
+  /// One line for --help.
+  virtual llvm::StringRef getSummary() const = 0;
+
+  /// Whether code for this target can be made with these options; the error
+  /// says why not.
+  virtual llvm::Error checkAvailable(const TargetOptions &options) const = 0;
+
+  /// The `dlti.target_device_spec` of the device, plus our capability entries.
+  virtual mlir::Attribute describe(mlir::MLIRContext *context,
+                                   const TargetOptions &options) const = 0;
+
+  /// Patterns that turn a `compress.contract` (with what surrounds it) into a
+  /// `compress.kernel`, for the forms that the device runs well.
+  virtual void populateClaimPatterns(mlir::RewritePatternSet &patterns,
+                                     const TargetOptions &options) const = 0;
+
+  /// Predicted seconds of one execution, or nothing when this target does not
+  /// claim it. All shapes must be static.
+  virtual std::optional<double>
+  estimateSeconds(ContractOp op, const TargetOptions &options) const = 0;
+
+  /// Adds the passes from `linalg` and `compress` operations on tensors to the
+  /// LLVM dialect, entry point included.
+  virtual void buildLoweringPipeline(mlir::OpPassManager &pm,
+                                     const TargetOptions &options) const = 0;
+};
+
+/// Targets by name.
+class TargetRegistry {
+public:
+  static TargetRegistry &get();
+  void add(std::unique_ptr<Target> target);
+  /// The error lists the known names.
+  llvm::Expected<const Target *> lookup(llvm::StringRef name) const;
+  std::vector<const Target *> getTargets() const;
+
+private:
+  std::vector<std::unique_ptr<Target>> targets;
+};
+
+/// Adds every target of this project to the registry; later calls do nothing.
+void registerAllTargets();
+
+} // namespace compress
+
+#endif // COMPRESS_TARGET_TARGET_H

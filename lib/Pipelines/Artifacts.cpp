@@ -1,0 +1,224 @@
+//===- Artifacts.cpp - Write a compiled model to disk -----------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "CodeGenImpl.h"
+#include "compress/Runtime/LinkConfig.h"
+#include "compress/Support/ModelHeader.h"
+#include "compress/Support/OutputFile.h"
+#include "compress/Support/Safetensors.h"
+#include "mlir/IR/BuiltinTypes.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/FileUtilities.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/Program.h"
+
+using namespace compress;
+using namespace llvm;
+
+/// The safetensors name of an element type; types it has no name for are
+/// stored as bytes.
+static std::pair<StringRef, bool> getSafetensorsType(mlir::Type type) {
+  using namespace mlir;
+  if (type.isF32())
+    return {"F32", true};
+  if (type.isF64())
+    return {"F64", true};
+  if (type.isF16())
+    return {"F16", true};
+  if (type.isBF16())
+    return {"BF16", true};
+  if (isa<Float8E4M3FNType>(type))
+    return {"F8_E4M3", true};
+  if (isa<Float8E5M2Type>(type))
+    return {"F8_E5M2", true};
+  if (auto integer = dyn_cast<IntegerType>(type)) {
+    bool isUnsigned = integer.isUnsigned();
+    switch (integer.getWidth()) {
+    case 8:
+      return {isUnsigned ? "U8" : "I8", true};
+    case 16:
+      return {isUnsigned ? "U16" : "I16", true};
+    case 32:
+      return {isUnsigned ? "U32" : "I32", true};
+    case 64:
+      return {isUnsigned ? "U64" : "I64", true};
+    default:
+      break;
+    }
+  }
+  return {"U8", false};
+}
+
+static Error writeWeights(StringRef path, const CompiledModel::Impl &impl) {
+  SafetensorsWriter writer;
+  for (const StoredWeight &weight : impl.weights) {
+    auto [dtype, typed] = getSafetensorsType(weight.value.getElementType());
+    SmallVector<int64_t> shape(weight.value.getShape());
+    if (!typed)
+      shape.assign(1, weight.value.getBytes().size());
+    auto offset =
+        writer.add(weight.name, dtype, shape, weight.value.getBytes());
+    if (!offset)
+      return offset.takeError();
+    if (*offset != weight.offset)
+      return createStringError("internal error: weight '%s' was compiled for "
+                               "offset %llu but lies at %llu",
+                               weight.name.c_str(),
+                               (unsigned long long)weight.offset,
+                               (unsigned long long)*offset);
+  }
+  auto info = writer.write(path);
+  if (!info)
+    return info.takeError();
+  if (info->size != impl.weightsSize || info->hash != impl.weightsHash)
+    return createStringError("internal error: '%s' was not written as compiled",
+                             path.str().c_str());
+  return Error::success();
+}
+
+/// The runtime archive, next to this program: <prefix>/bin and <prefix>/lib.
+static Expected<std::string> findRuntime() {
+  static int anchor;
+  std::string program =
+      sys::fs::getMainExecutable(nullptr, static_cast<void *>(&anchor));
+  SmallString<256> path(
+      sys::path::parent_path(sys::path::parent_path(program)));
+  sys::path::append(path, "lib", "libCompressRuntime.a");
+  if (sys::fs::exists(path))
+    return path.str().str();
+#ifdef COMPRESS_RUNTIME_ARCHIVE
+  if (sys::fs::exists(COMPRESS_RUNTIME_ARCHIVE))
+    return std::string(COMPRESS_RUNTIME_ARCHIVE);
+#endif
+  return createStringError("the runtime library '%s' is missing; reinstall",
+                           path.c_str());
+}
+
+static Error link(StringRef objectPath, StringRef outputPath) {
+  std::string linker;
+  for (const char *name : {"c++", "clang++", "clang++-22", "g++"}) {
+    if (auto found = sys::findProgramByName(name)) {
+      linker = *found;
+      break;
+    }
+  }
+  if (linker.empty())
+    return createStringError(
+        "no linker driver found (tried c++, clang++, g++): install a C++ "
+        "compiler");
+  auto runtime = findRuntime();
+  if (!runtime)
+    return runtime.takeError();
+
+  SmallString<256> exports, log;
+  if (std::error_code error =
+          sys::fs::createTemporaryFile("compress", "exports", exports))
+    return createStringError(error, "cannot make a temporary file");
+  FileRemover removeExports(exports);
+  if (std::error_code error =
+          sys::fs::createTemporaryFile("compress", "log", log))
+    return createStringError(error, "cannot make a temporary file");
+  FileRemover removeLog(log);
+  {
+    std::error_code error;
+    raw_fd_ostream os(exports, error);
+    // Models in one process must not take over each other's functions.
+    os << "{ global: compress_model_api; local: *; };\n";
+    os.close();
+    if (error || os.has_error())
+      return createStringError("cannot write '%s'", exports.c_str());
+  }
+  std::vector<std::string> arguments = {linker,
+                                        "-shared",
+                                        "-o",
+                                        outputPath.str(),
+                                        objectPath.str(),
+                                        "-Wl,-u,compress_model_api",
+                                        *runtime,
+                                        "-Wl,--version-script=" +
+                                            exports.str().str(),
+                                        "-Wl,--gc-sections",
+                                        "-Wl,--no-undefined"};
+  std::vector<std::string> libraries = COMPRESS_RUNTIME_LINK_LIBRARIES;
+  std::vector<std::string> folders;
+  for (const std::string &library : libraries) {
+    arguments.push_back(library);
+    std::string folder = sys::path::parent_path(library).str();
+    if (!folder.empty() && !is_contained(folders, folder))
+      folders.push_back(folder);
+  }
+  for (const std::string &folder : folders)
+    arguments.push_back("-Wl,-rpath," + folder);
+  arguments.push_back("-lm");
+  arguments.push_back("-ldl");
+  SmallVector<StringRef> references(arguments.begin(), arguments.end());
+  std::optional<StringRef> redirects[] = {StringRef(), StringRef(log),
+                                          StringRef(log)};
+  std::string message;
+  int status =
+      sys::ExecuteAndWait(linker, references, std::nullopt, redirects,
+                          /*SecondsToWait=*/0, /*MemoryLimit=*/0, &message);
+  if (status == 0)
+    return Error::success();
+  std::string output;
+  if (auto buffer = MemoryBuffer::getFile(log))
+    output = (*buffer)->getBuffer().trim().str();
+  // One line: the first that the linker printed.
+  output = StringRef(output).split('\n').first.str();
+  return createStringError("linking '%s' failed: %s%s",
+                           outputPath.str().c_str(), message.c_str(),
+                           output.c_str());
+}
+
+Error CompiledModel::writeArtifacts(StringRef directory) const {
+  auto inDirectory = [&](StringRef name) {
+    SmallString<256> path(directory);
+    sys::path::append(path, name);
+    return path.str().str();
+  };
+  if (Error error = writeWeights(inDirectory("model.safetensors"), *impl))
+    return error;
+
+  CompressModelInfo info = {};
+  std::vector<CompressTensorInfo> tensors[2];
+  for (int side = 0; side < 2; ++side)
+    for (const TensorInfo &tensor : side ? impl->outputs : impl->inputs)
+      tensors[side].push_back({tensor.name.c_str(), tensor.dtype,
+                               static_cast<int32_t>(tensor.shape.size()),
+                               tensor.shape.data()});
+  info.abi_version = COMPRESS_MODEL_ABI_VERSION;
+  info.model_name = impl->name.c_str();
+  info.producer = "compress";
+  info.inputs = tensors[0].data();
+  info.num_inputs = tensors[0].size();
+  info.outputs = tensors[1].data();
+  info.num_outputs = tensors[1].size();
+  info.weights_size = impl->weightsSize;
+  info.weights_hash = impl->weightsHash;
+  info.cpu_features = impl->cpuFeatures.c_str();
+  info.num_slots = impl->numSlots;
+  std::string header = renderModelHeader(info);
+  if (Error error = writeFile(inDirectory("model.h"), header))
+    return error;
+
+  SmallString<256> object;
+  if (std::error_code error =
+          sys::fs::createTemporaryFile("compress", "o", object))
+    return createStringError(error, "cannot make a temporary file");
+  FileRemover removeObject(object);
+  if (Error error = writeFile(
+          object, StringRef(impl->object.data(), impl->object.size())))
+    return error;
+  std::string temporary = inDirectory("model.so.tmp");
+  FileRemover removeTemporary(temporary);
+  if (Error error = link(object, temporary))
+    return error;
+  if (std::error_code error =
+          sys::fs::rename(temporary, inDirectory("model.so")))
+    return createStringError(error, "cannot write '%s'",
+                             inDirectory("model.so").c_str());
+  return Error::success();
+}

@@ -1,0 +1,57 @@
+//===- ChoosePlan.h - From options to a plan --------------------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef COMPRESS_LIB_PIPELINES_CHOOSEPLAN_H
+#define COMPRESS_LIB_PIPELINES_CHOOSEPLAN_H
+
+#include "compress/Pipelines/Compiler.h"
+#include "compress/Plan/Plan.h"
+
+namespace compress {
+
+class Search;
+
+/// What decides about the plan, checked as far as possible without a model.
+struct PlanRequest {
+  /// Errors name the option: unknown levels and searches, options that exclude
+  /// each other, a broken plan file.
+  static llvm::Expected<PlanRequest> parse(const CompilerOptions &options);
+
+  /// For the report.
+  std::string description;
+  /// Exactly one of these three; levels are what a search chooses from.
+  std::optional<Level> level;
+  std::optional<Plan> plan;
+  std::vector<Level> levels;
+
+  const Search *search = nullptr;
+  std::optional<SizeLimit> maxSize;
+  std::optional<double> maxDrop;
+
+  /// Whether every site stays float.
+  bool isFloat() const { return level && level->isNone(); }
+};
+
+/// The model that a plan is for.
+struct PlanSubject {
+  const SiteList &sites;
+  /// Bytes of all weights and constants, sites or not.
+  uint64_t bytes;
+  const Statistics *statistics;
+  /// Measures how much worse the model gets with a plan
+  /// (`Evaluation::getDrop`).
+  llvm::function_ref<llvm::Expected<double>(const Plan &)> measureDrop;
+};
+
+/// The plan; for `maxDrop` the smallest found by bisection over size budgets,
+/// each candidate measured. `notes` gets what the user should know.
+llvm::Expected<Plan> choosePlan(const PlanRequest &request,
+                                const PlanSubject &subject,
+                                std::vector<std::string> &notes);
+
+} // namespace compress
+
+#endif // COMPRESS_LIB_PIPELINES_CHOOSEPLAN_H

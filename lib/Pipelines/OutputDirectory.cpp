@@ -1,0 +1,209 @@
+//===- OutputDirectory.cpp - Files that appear together ---------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "OutputDirectory.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/SmallString.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/Signals.h"
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <dirent.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+using namespace compress;
+using namespace llvm;
+
+//===----------------------------------------------------------------------===//
+// Signals
+//===----------------------------------------------------------------------===//
+
+/// The temporary folder and the parents made for it, innermost first, each
+/// ended by a null character, then an empty string. In static memory, for the
+/// signal handler.
+static char leftovers[1 << 14];
+static volatile sig_atomic_t hasLeftovers;
+
+/// Removes the files of one folder and those of its subfolders.
+static void removeContents(const char *path, int depth) {
+  DIR *folder = opendir(path);
+  if (!folder)
+    return;
+  static char entry[8192];
+  while (dirent *item = readdir(folder)) {
+    if (!strcmp(item->d_name, ".") || !strcmp(item->d_name, ".."))
+      continue;
+    if (unlinkat(dirfd(folder), item->d_name, 0) == 0 || depth == 0)
+      continue;
+    int length = snprintf(entry, sizeof entry, "%s/%s", path, item->d_name);
+    if (length <= 0 || size_t(length) >= sizeof entry)
+      continue;
+    // The recursive call overwrites `entry`, hence unlinkat by name.
+    char name[256];
+    snprintf(name, sizeof name, "%s", item->d_name);
+    removeContents(strdupa(entry), depth - 1);
+    unlinkat(dirfd(folder), name, AT_REMOVEDIR);
+  }
+  closedir(folder);
+}
+
+static void removeLeftovers(void *) {
+  if (!hasLeftovers)
+    return;
+  hasLeftovers = 0;
+  removeContents(leftovers, 4);
+  for (const char *path = leftovers; *path; path += strlen(path) + 1)
+    rmdir(path);
+}
+
+static void onInterrupt() {
+  removeLeftovers(nullptr);
+  // The exit code that shells give to an interrupted program.
+  _exit(128 + SIGINT);
+}
+
+static void rememberLeftovers(StringRef staging,
+                              ArrayRef<std::string> parents) {
+  std::string list = staging.str() + '\0';
+  for (const std::string &parent : reverse(parents))
+    list += parent + '\0';
+  list += '\0';
+  if (list.size() > sizeof leftovers)
+    return;
+  memcpy(leftovers, list.data(), list.size());
+  static bool installed = false;
+  if (!installed) {
+    sys::AddSignalHandler(removeLeftovers, nullptr);
+    installed = true;
+  }
+  sys::SetInterruptFunction(onInterrupt);
+  hasLeftovers = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// OutputDirectory
+//===----------------------------------------------------------------------===//
+
+static Error fail(StringRef path, std::error_code code) {
+  return createStringError(path + ": cannot write there: " + code.message());
+}
+
+Expected<OutputDirectory> OutputDirectory::create(StringRef path) {
+  OutputDirectory directory;
+  SmallString<256> target(path);
+  sys::path::remove_dots(target);
+  while (target.size() > 1 && sys::path::is_separator(target.back()))
+    target.pop_back();
+  if (target.empty())
+    target = ".";
+  directory.target = std::string(target);
+  bool exists = sys::fs::exists(target);
+  if (exists && !sys::fs::is_directory(target))
+    return createStringError(path + ": is a file; the output is a folder");
+
+  // Inside an existing folder, because its parent may be another file system
+  // or not ours to write.
+  SmallString<256> place(target);
+  if (!exists) {
+    sys::path::remove_filename(place);
+    if (place.empty())
+      place = ".";
+    std::vector<std::string> missing;
+    for (SmallString<256> parent(place);
+         !parent.empty() && !sys::fs::exists(parent);
+         sys::path::remove_filename(parent))
+      missing.push_back(std::string(parent));
+    for (const std::string &parent : reverse(missing)) {
+      if (std::error_code code = sys::fs::create_directory(
+              parent, true, sys::fs::perms::all_all)) {
+        directory.discard();
+        return fail(path, code);
+      }
+      directory.madeParents.push_back(parent);
+    }
+  }
+  // createUniquePath puts a relative path into the system's temporary folder.
+  if (std::error_code code = sys::fs::make_absolute(place)) {
+    directory.discard();
+    return fail(path, code);
+  }
+  sys::path::append(place, ".compress-%%%%%%%%");
+  for (int attempt = 0;; ++attempt) {
+    SmallString<256> staging;
+    sys::fs::createUniquePath(place, staging, /*MakeAbsolute=*/true);
+    std::error_code code =
+        sys::fs::create_directory(staging, false, sys::fs::perms::all_all);
+    if (!code) {
+      directory.staging = std::string(staging);
+      break;
+    }
+    if (code != std::errc::file_exists || attempt > 100) {
+      directory.discard();
+      return fail(path, code);
+    }
+  }
+  rememberLeftovers(directory.staging, directory.madeParents);
+  return directory;
+}
+
+OutputDirectory::OutputDirectory(OutputDirectory &&other)
+    : target(std::move(other.target)), staging(std::move(other.staging)),
+      madeParents(std::move(other.madeParents)) {
+  other.staging.clear();
+  other.madeParents.clear();
+}
+
+OutputDirectory::~OutputDirectory() { discard(); }
+
+void OutputDirectory::discard() {
+  if (!staging.empty()) {
+    sys::fs::remove_directories(staging);
+    hasLeftovers = 0;
+  }
+  // Fails for folders that others have put something in, as it should.
+  for (const std::string &parent : reverse(madeParents))
+    sys::fs::remove(parent);
+  staging.clear();
+  madeParents.clear();
+}
+
+std::string OutputDirectory::getFile(StringRef name) const {
+  SmallString<256> path(staging);
+  sys::path::append(path, name);
+  return std::string(path);
+}
+
+/// Moves the files below `from` to `to`.
+static std::error_code moveFiles(StringRef from, StringRef to) {
+  std::error_code code;
+  for (sys::fs::directory_iterator it(from, code), end; it != end && !code;
+       it.increment(code)) {
+    SmallString<256> destination(to);
+    sys::path::append(destination, sys::path::filename(it->path()));
+    bool isFolder = sys::fs::is_directory(it->path());
+    if (isFolder && (code = sys::fs::create_directory(destination)))
+      return code;
+    if ((code = isFolder ? moveFiles(it->path(), destination)
+                         : sys::fs::rename(it->path(), destination)))
+      return code;
+  }
+  return code;
+}
+
+Error OutputDirectory::commit() {
+  // A folder appears at once; files one after the other.
+  std::error_code code = sys::fs::exists(target)
+                             ? moveFiles(staging, target)
+                             : sys::fs::rename(staging, target);
+  if (code)
+    return fail(target, code);
+  madeParents.clear();
+  discard();
+  return Error::success();
+}

@@ -1,0 +1,325 @@
+//===- Report.cpp - Reports as text and JSON --------------------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "compress/Pipelines/Report.h"
+#include "compress/Support/Format.h"
+#include "compress/Support/TextTable.h"
+#include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/Format.h"
+#include "llvm/Support/JSON.h"
+#include <cmath>
+
+using namespace compress;
+using llvm::StringRef;
+namespace json = llvm::json;
+
+double Report::getRatio() const {
+  return bytesBefore ? double(bytesAfter) / bytesBefore : 1;
+}
+
+double Report::getSeconds() const {
+  double sum = 0;
+  for (const auto &[stage, seconds] : stages)
+    sum += seconds;
+  return sum;
+}
+
+double Report::getBits() const {
+  double bits = 0, elements = 0;
+  for (const SiteResult &site : sites) {
+    double count = 1;
+    for (int64_t dim : site.shape)
+      count *= dim;
+    bits += 8.0 * site.bytesAfter;
+    elements += count;
+  }
+  return elements ? bits / elements : 0;
+}
+
+static std::string formatNumber(const char *format, double value) {
+  char text[64];
+  std::snprintf(text, sizeof text, format, value);
+  return text;
+}
+
+std::string compress::formatError(double error) {
+  return error == 0 ? "0" : formatNumber("%.2e", error);
+}
+
+std::vector<std::string> compress::summarizeExcluded(const Report &report) {
+  llvm::MapVector<StringRef, std::pair<unsigned, uint64_t>> reasons;
+  for (const ExcludedSite &site : report.excluded) {
+    auto &[count, bytes] = reasons[site.reason];
+    ++count;
+    bytes += site.bytes;
+  }
+  std::vector<std::string> lines;
+  for (const auto &[reason, sum] : reasons)
+    lines.push_back(std::to_string(sum.first) +
+                    (sum.first == 1 ? " weight, " : " weights, ") +
+                    formatBytes(sum.second) + ": " + reason.str());
+  return lines;
+}
+
+std::vector<ComparisonRow> compress::getComparison(const Report &report) {
+  std::vector<ComparisonRow> rows;
+  if (report.bytesBefore)
+    rows.push_back({"weights", formatBytes(report.bytesBefore),
+                    formatBytes(report.bytesAfter),
+                    formatPercent(report.getRatio()) + " of float"});
+  if (const auto &e = report.evaluation) {
+    // Without comparison there is no float score.
+    auto add = [&](StringRef what, double (Score::*get)() const, double unit,
+                   const char *format, auto change) {
+      if (!e->model)
+        return;
+      double after = (e->model.value().*get)() * unit;
+      ComparisonRow row{what.str(), "-", formatNumber(format, after), ""};
+      if (e->reference) {
+        double before = (e->reference.value().*get)() * unit;
+        row.before = formatNumber(format, before);
+        row.change = change(before, after);
+      }
+      rows.push_back(std::move(row));
+    };
+    add(e->isPerToken ? "token accuracy" : "accuracy", &Score::getAccuracy, 100,
+        "%.2f %%", [](double before, double after) {
+          return formatNumber("%+.2f points", after - before);
+        });
+    if (e->isPerToken)
+      add("perplexity", &Score::getPerplexity, 1, "%.4f",
+          [](double before, double after) {
+            return formatNumber("%+.2f %%", (after / before - 1) * 100);
+          });
+    for (const OutputError &output : e->outputs)
+      rows.push_back({"output '" + output.name + "'", "",
+                      "error " + formatError(output.relative),
+                      "cosine " + formatNumber("%.6f", output.cosine)});
+  }
+  if (report.latencyBefore || report.latencyAfter) {
+    auto text = [](const std::optional<Latency> &latency) {
+      return latency ? formatDuration(latency->median) : std::string("-");
+    };
+    ComparisonRow row{"latency", text(report.latencyBefore),
+                      text(report.latencyAfter), ""};
+    if (report.latencyBefore && report.latencyAfter)
+      row.change =
+          formatNumber("%.2f times as fast", report.latencyBefore->median /
+                                                 report.latencyAfter->median);
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+//===----------------------------------------------------------------------===//
+// Text
+//===----------------------------------------------------------------------===//
+
+static StringRef shortOp(StringRef op) {
+  return op.rsplit('.').second.empty() ? op : op.rsplit('.').second;
+}
+
+void Report::print(llvm::raw_ostream &os) const {
+  using Align = TextTable::Align;
+  os << model << ": " << choice << ", target " << target << "\n\n";
+  if (!sites.empty()) {
+    TextTable table({{"site"},
+                     {"op"},
+                     {"shape"},
+                     {"level"},
+                     {"bits", Align::Right},
+                     {"before", Align::Right},
+                     {"after", Align::Right},
+                     {"error", Align::Right}});
+    uint64_t before = 0, after = 0;
+    for (const SiteResult &site : sites) {
+      table.addRow({site.name, shortOp(site.op).str(), formatShape(site.shape),
+                    site.level, formatNumber("%.2f", site.bits),
+                    formatBytes(site.bytesBefore), formatBytes(site.bytesAfter),
+                    formatError(site.error.relative)});
+      before += site.bytesBefore;
+      after += site.bytesAfter;
+    }
+    table.addRule();
+    table.addRow({std::to_string(sites.size()) +
+                      (sites.size() == 1 ? " site" : " sites"),
+                  "", "", "", formatNumber("%.2f", getBits()),
+                  formatBytes(before), formatBytes(after), ""});
+    table.print(os);
+  } else {
+    os << "The model has no weights that could be compressed.\n";
+  }
+  for (const std::string &line : summarizeExcluded(*this))
+    os << "left alone: " << line << "\n";
+
+  os << "\n";
+  TextTable totals({{""},
+                    {"float", Align::Right},
+                    {"compressed", Align::Right},
+                    {"", Align::Right}});
+  for (const ComparisonRow &row : getComparison(*this))
+    totals.addRow({row.what, row.before, row.after, row.change});
+  if (!totals.empty())
+    totals.print(os);
+  if (evaluation)
+    os << "quality measured on " << evaluation->samples
+       << (evaluation->samples == 1 ? " sample of " : " samples of ")
+       << evaluationFile << "\n";
+  if (latencyAfter)
+    os << "latency: median, inputs " << latencyInputs << ", "
+       << (threads ? std::to_string(threads) : std::string("all"))
+       << (threads == 1 ? " thread"
+           : threads    ? " threads"
+                        : " cores")
+       << "\n";
+  for (const std::string &note : notes)
+    os << "note: " << note << "\n";
+
+  os << "\nSpent " << formatDuration(getSeconds()) << ":";
+  for (auto [i, stage] : llvm::enumerate(stages))
+    os << (i ? ", " : " ") << stage.first << " "
+       << formatDuration(stage.second);
+  os << "\nArtifacts in " << outputDirectory << ":\n";
+  TextTable files({{"file"}, {"size", Align::Right}});
+  for (const auto &[name, bytes] : artifacts)
+    files.addRow({name, formatBytes(bytes)});
+  files.print(os, 2);
+}
+
+//===----------------------------------------------------------------------===//
+// JSON
+//===----------------------------------------------------------------------===//
+
+/// JSON has no infinities.
+static json::Value number(double value) {
+  if (std::isfinite(value))
+    return value;
+  return std::isnan(value) ? "nan" : value < 0 ? "-inf" : "inf";
+}
+
+static int64_t integer(uint64_t value) { return static_cast<int64_t>(value); }
+
+static void writeSite(json::OStream &json, const SiteResult &site) {
+  json.object([&] {
+    json.attribute("name", json::fixUTF8(site.name));
+    json.attribute("op", json::fixUTF8(site.op));
+    json.attribute("node", json::fixUTF8(site.node));
+    json.attributeArray("shape", [&] {
+      for (int64_t dim : site.shape)
+        json.value(dim);
+    });
+    json.attribute("level", site.level);
+    json.attribute("bits_per_weight", number(site.bits));
+    json.attribute("bytes_before", integer(site.bytesBefore));
+    json.attribute("bytes_after", integer(site.bytesAfter));
+    json.attribute("error", number(site.error.relative));
+  });
+}
+
+static void writeScore(json::OStream &json, StringRef key, const Score &score,
+                       bool isPerToken) {
+  json.attributeObject(key, [&] {
+    json.attribute("labels", score.labels);
+    json.attribute("correct", score.correct);
+    json.attribute("accuracy", number(score.getAccuracy()));
+    if (isPerToken)
+      json.attribute("perplexity", number(score.getPerplexity()));
+  });
+}
+
+static void writeEvaluation(json::OStream &json, const Report &report) {
+  const Evaluation &evaluation = *report.evaluation;
+  json.attribute("file", json::fixUTF8(report.evaluationFile));
+  json.attribute("samples", evaluation.samples);
+  if (evaluation.model) {
+    json.attribute("task", evaluation.isPerToken ? "tokens" : "classification");
+    json.attribute("output", json::fixUTF8(evaluation.labelledOutput));
+    writeScore(json, "compressed", *evaluation.model, evaluation.isPerToken);
+    if (evaluation.reference) {
+      writeScore(json, "float", *evaluation.reference, evaluation.isPerToken);
+      json.attribute("drop", number(evaluation.getDrop()));
+    }
+  }
+  json.attributeArray("outputs", [&] {
+    for (const OutputError &output : evaluation.outputs)
+      json.object([&] {
+        json.attribute("name", json::fixUTF8(output.name));
+        json.attribute("relative_error", number(output.relative));
+        json.attribute("cosine", number(output.cosine));
+        json.attribute("max_abs_error", number(output.maxAbsolute));
+      });
+  });
+}
+
+static void writeLatency(json::OStream &json, StringRef key,
+                         const std::optional<Latency> &latency) {
+  if (!latency)
+    return;
+  json.attributeObject(key, [&] {
+    json.attribute("median", number(latency->median * 1e3));
+    json.attribute("min", number(latency->min * 1e3));
+    json.attribute("runs", latency->runs);
+  });
+}
+
+void Report::writeJSON(llvm::raw_ostream &os) const {
+  json::OStream json(os, 1);
+  json.object([&] {
+    json.attribute("model", json::fixUTF8(model));
+    json.attribute("choice", json::fixUTF8(choice));
+    json.attribute("target", target);
+    json.attribute("profile", profile);
+    json.attribute("threads", threads);
+    json.attribute("seed", integer(seed));
+    if (calibrationSamples)
+      json.attributeObject("calibration", [&] {
+        json.attribute("file", json::fixUTF8(calibrationFile));
+        json.attribute("samples", calibrationSamples);
+      });
+    json.attributeArray("sites", [&] {
+      for (const SiteResult &site : sites)
+        writeSite(json, site);
+    });
+    json.attributeArray("excluded", [&] {
+      for (const ExcludedSite &site : excluded)
+        json.object([&] {
+          json.attribute("name", json::fixUTF8(site.name));
+          json.attribute("op", json::fixUTF8(site.opName));
+          json.attribute("reason", json::fixUTF8(site.reason));
+          json.attribute("bytes", integer(site.bytes));
+        });
+    });
+    json.attributeObject("totals", [&] {
+      json.attribute("bytes_before", integer(bytesBefore));
+      json.attribute("bytes_after", integer(bytesAfter));
+      json.attribute("ratio", number(getRatio()));
+      json.attribute("bits_per_weight", number(getBits()));
+      if (latencyBefore || latencyAfter)
+        json.attributeObject("latency_ms", [&] {
+          writeLatency(json, "float", latencyBefore);
+          writeLatency(json, "compressed", latencyAfter);
+          json.attribute("inputs", json::fixUTF8(latencyInputs));
+        });
+      if (evaluation)
+        json.attributeObject("quality", [&] { writeEvaluation(json, *this); });
+      json.attribute("seconds", number(getSeconds()));
+    });
+    json.attributeObject("stages", [&] {
+      for (const auto &[stage, seconds] : stages)
+        json.attribute(stage, number(seconds));
+    });
+    json.attributeObject("artifacts", [&] {
+      for (const auto &[name, bytes] : artifacts)
+        json.attribute(name, integer(bytes));
+    });
+    json.attributeArray("notes", [&] {
+      for (const std::string &note : notes)
+        json.value(json::fixUTF8(note));
+    });
+  });
+  os << "\n";
+}

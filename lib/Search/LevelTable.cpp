@@ -1,0 +1,69 @@
+//===- LevelTable.cpp - What each level costs at each site ------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "compress/Search/LevelTable.h"
+#include "mlir/IR/Threading.h"
+#include <atomic>
+
+using namespace mlir;
+using namespace compress;
+
+llvm::Expected<std::vector<SiteChoices>>
+compress::buildLevelTable(ArrayRef<Site> sites, ArrayRef<Level> levels,
+                          const Statistics *statistics,
+                          const ProgressCallback &progress) {
+  std::vector<SiteChoices> table(sites.size());
+  if (sites.empty() || levels.empty())
+    return table;
+  for (auto [site, row] : llvm::zip_equal(sites, table)) {
+    row.site = site.name;
+    row.choices.resize(levels.size());
+  }
+  size_t total = sites.size() * levels.size();
+  std::vector<std::string> errors(total);
+  std::atomic<size_t> done(0);
+  MLIRContext *context = sites.front().type.getContext();
+  parallelFor(context, 0, total, [&](size_t i) {
+    const Site &site = sites[i / levels.size()];
+    const Level &level = levels[i % levels.size()];
+    Choice &choice = table[i / levels.size()].choices[i % levels.size()];
+    choice.level = level.getSpelling().str();
+    if (level.isNone()) {
+      choice.bytes = site.getBytes();
+    } else if (auto encoded = encodeSite(site, level, statistics)) {
+      choice.bytes = getStorageBytes(encoded->type);
+      choice.error = encoded->weight.error.relative;
+    } else {
+      errors[i] = llvm::toString(encoded.takeError());
+    }
+    if (progress)
+      progress(++done, total);
+  });
+  for (const std::string &error : errors)
+    if (!error.empty())
+      return llvm::createStringError(Twine(error));
+  return table;
+}
+
+Plan compress::makePlan(ArrayRef<Site> sites, ArrayRef<SiteChoices> table,
+                        const Assignment &assignment) {
+  Plan plan;
+  for (auto [site, row, index] :
+       llvm::zip_equal(sites, table, assignment.choices)) {
+    const Choice &choice = row.choices[index];
+    PlanEntry &entry = plan.sites.emplace_back();
+    entry.name = site.name;
+    entry.level = choice.level;
+    entry.op = site.getOpName();
+    entry.node = site.getNodeName();
+    entry.shape = site.type.getShape().vec();
+    entry.bits = double(choice.bytes) * 8 / double(site.getNumElements());
+    entry.bytesBefore = site.getBytes();
+    entry.bytesAfter = choice.bytes;
+    entry.error = choice.error;
+  }
+  return plan;
+}

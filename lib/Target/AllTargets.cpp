@@ -1,0 +1,18 @@
+//===- AllTargets.cpp - The one list of targets -----------------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "compress/Target/CPU/CPUTarget.h"
+#include "compress/Target/Reference/ReferenceTarget.h"
+#include "compress/Target/Target.h"
+
+void compress::registerAllTargets() {
+  static bool once = [] {
+    TargetRegistry::get().add(createCPUTarget());
+    TargetRegistry::get().add(createReferenceTarget());
+    return true;
+  }();
+  (void)once;
+}

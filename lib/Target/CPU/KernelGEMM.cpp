@@ -1,0 +1,283 @@
+//===- KernelGEMM.cpp - Integer matrix product kernels ----------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "KernelGEMM.h"
+#include "llvm/Support/FormatVariadic.h"
+
+using namespace mlir;
+using namespace compress;
+using namespace compress::cpu;
+
+Panels::Panels(const KernelISA &isa, int64_t columns)
+    : columns(columns), lanes(isa.getLanes()), fullVectors(isa.maxVectors) {
+  numFull = columns / getFullColumns();
+  tailVectors = llvm::divideCeil(columns % getFullColumns(), lanes);
+}
+
+//===----------------------------------------------------------------------===//
+// Four products per lane
+//===----------------------------------------------------------------------===//
+
+/// Brings i32 lanes of four bytes into the form that `emitDot` multiplies.
+static SmallVector<Value> splitBytes(KernelBuilder &k, const KernelISA &isa,
+                                     Value words, bool isSigned) {
+  unsigned lanes = isa.getLanes();
+  if (isa.dotU8S8)
+    return {k.bitcast(words, k.vector(4 * lanes, k.i8()))};
+  if (isa.dotS16) {
+    Value halves = k.bitcast(words, k.vector(2 * lanes, k.i16()));
+    if (isSigned)
+      return {k.shiftRightSigned(k.shiftLeft(halves, 8), 8),
+              k.shiftRightSigned(halves, 8)};
+    return {k.bitAnd(halves, 0xff), k.shiftRight(halves, 8)};
+  }
+  SmallVector<Value> bytes;
+  for (unsigned i = 0; i < 4; ++i)
+    bytes.push_back(isSigned
+                        ? k.shiftRightSigned(k.shiftLeft(words, 24 - 8 * i), 24)
+                        : k.bitAnd(k.shiftRight(words, 8 * i), 0xff));
+  return bytes;
+}
+
+static Value emitDot(KernelBuilder &k, const KernelISA &isa, Value sum,
+                     ArrayRef<Value> a, ArrayRef<Value> b) {
+  if (isa.dotU8S8)
+    return k.call(isa.dotU8S8, sum.getType(), {sum, a[0], b[0]});
+  for (auto [x, y] : llvm::zip_equal(a, b))
+    sum = k.add(sum, isa.dotS16 ? k.call(isa.dotS16, sum.getType(), {x, y})
+                                : k.mul(x, y));
+  return sum;
+}
+
+//===----------------------------------------------------------------------===//
+// Tiles
+//===----------------------------------------------------------------------===//
+
+/// The nest over `axis.outer` from dimension `depth`; `run` is the number of
+/// the run in packed order.
+static SmallVector<Value> emitRuns(
+    KernelBuilder &k, const DotAxis &axis, unsigned depth, Value offset,
+    Value run, ValueRange sums,
+    llvm::function_ref<SmallVector<Value>(Value, Value, ValueRange)> body) {
+  if (depth == axis.outer.size())
+    return body(offset, run, sums);
+  int64_t extent = axis.outer[depth].first;
+  int64_t stride = axis.outer[depth].second;
+  auto next = [&](Value i, ValueRange carried) {
+    Value inner = k.add(offset, k.mul(i, stride));
+    Value number = k.add(k.mul(run, extent), i);
+    return emitRuns(k, axis, depth + 1, inner, number, carried, body);
+  };
+  if (extent == 1)
+    return next(k.index(0), sums);
+  return k.loop(k.index(0), k.index(extent), 1, sums, next);
+}
+
+SmallVector<Value>
+compress::cpu::emitDotTile(KernelBuilder &k, const KernelISA &isa,
+                           const DotAxis &axis, unsigned vectors, Value a,
+                           ValueRange rowBases, Value b, Value panelBase) {
+  unsigned lanes = isa.getLanes();
+  int64_t stepBytes = int64_t(vectors) * lanes * 4;
+  VectorType sumType = k.vector(lanes, k.i32());
+  SmallVector<Value> sums(rowBases.size() * vectors, k.integer(sumType, 0));
+  auto step = [&](Value aOffset, Value bOffset, ValueRange carried) {
+    SmallVector<Value> result(carried);
+    SmallVector<SmallVector<Value>> columns;
+    for (unsigned v = 0; v < vectors; ++v) {
+      Value bytes = k.loadVector(4 * lanes, b, k.add(bOffset, v * lanes * 4));
+      columns.push_back(
+          splitBytes(k, isa, k.bitcast(bytes, sumType), /*isSigned=*/true));
+    }
+    for (auto [r, base] : llvm::enumerate(rowBases)) {
+      Value bytes = k.loadVector(4, a, k.add(base, aOffset));
+      Value word = k.bitcast(bytes, k.vector(1, k.i32()));
+      SmallVector<int64_t> zeros(lanes, 0);
+      SmallVector<Value> row = splitBytes(k, isa, k.shuffle(word, word, zeros),
+                                          /*isSigned=*/false);
+      for (unsigned v = 0; v < vectors; ++v) {
+        Value &sum = result[r * vectors + v];
+        sum = emitDot(k, isa, sum, row, columns[v]);
+      }
+    }
+    return result;
+  };
+  Value zero = k.index(0);
+  return emitRuns(
+      k, axis, 0, zero, zero, sums,
+      [&](Value offset, Value run, ValueRange carried) -> SmallVector<Value> {
+        Value base = k.add(panelBase, k.mul(run, axis.getSteps() * stepBytes));
+        if (axis.getSteps() == 1)
+          return step(offset, base, carried);
+        return k.loop(zero, k.index(axis.getSteps()), 1, carried,
+                      [&](Value s, ValueRange inner) {
+                        return step(k.add(offset, k.mul(s, 4)),
+                                    k.add(base, k.mul(s, stepBytes)), inner);
+                      });
+      });
+}
+
+void compress::cpu::emitRowTiles(
+    KernelBuilder &k, unsigned maxRows, Value begin, Value end,
+    std::optional<unsigned> remainder,
+    llvm::function_ref<void(Value, unsigned)> tile) {
+  k.loop(begin, end, maxRows, [&](Value position) {
+    if (remainder == 0u)
+      return tile(position, maxRows);
+    // The binary digits of what is left.
+    auto emitRest = [&] {
+      Value at = position;
+      for (unsigned rows = llvm::bit_floor(maxRows - 1); rows; rows /= 2) {
+        if (remainder) {
+          if (*remainder & rows) {
+            tile(at, rows);
+            at = k.add(at, rows);
+          }
+          continue;
+        }
+        at = k.ifValue(
+            k.lessOrEqual(k.add(at, rows), end),
+            [&] {
+              tile(at, rows);
+              return SmallVector<Value>{k.add(at, rows)};
+            },
+            [&] { return SmallVector<Value>{at}; })[0];
+      }
+    };
+    k.ifThen(
+        k.lessOrEqual(k.index(maxRows), k.sub(end, position)),
+        [&] { tile(position, maxRows); }, emitRest);
+  });
+}
+
+void compress::cpu::emitPanel(
+    KernelBuilder &k, const Panels &panels, Value panel,
+    llvm::function_ref<void(unsigned, int64_t)> body) {
+  auto full = [&] { body(panels.fullVectors, panels.getFullColumns()); };
+  auto tail = [&] { body(panels.tailVectors, panels.getTailColumns()); };
+  if (!panels.tailVectors)
+    full();
+  else if (!panels.numFull)
+    tail();
+  else
+    k.ifThen(k.lessThan(panel, k.index(panels.numFull)), full, tail);
+}
+
+//===----------------------------------------------------------------------===//
+// Matrix product
+//===----------------------------------------------------------------------===//
+
+StringRef compress::cpu::getInitName(InitKind init) {
+  switch (init) {
+  case InitKind::Zero:
+    return "zero";
+  case InitKind::Bias:
+    return "bias";
+  case InitKind::Accumulate:
+    return "acc";
+  }
+  llvm_unreachable("covered switch");
+}
+
+std::string compress::cpu::generateDotGEMM(ModuleOp module,
+                                           const DotGEMM &gemm) {
+  const KernelISA &isa = *gemm.isa;
+  std::string name = llvm::formatv(
+      "compress_gemm_u8s8_{0}_n{1}_k{2}_{3}_{4}", isa.name, gemm.n, gemm.k,
+      gemm.perRow ? "row" : "tensor", getInitName(gemm.init));
+  OpBuilder b(module.getContext());
+  auto dynamic = [&](Type element) {
+    return MemRefType::get({ShapedType::kDynamic}, element);
+  };
+  Panels panels(isa, gemm.n);
+  DotAxis axis;
+  axis.run = gemm.k;
+  int64_t padded = panels.getPaddedColumns();
+  SmallVector<Type> types{
+      dynamic(b.getI8Type()),
+      dynamic(b.getF32Type()),
+      dynamic(b.getI32Type()),
+      MemRefType::get({axis.getPaddedExtent() * padded}, b.getI8Type()),
+      MemRefType::get({padded}, b.getI32Type()),
+      MemRefType::get({padded}, b.getF32Type())};
+  if (gemm.init == InitKind::Bias)
+    types.push_back(MemRefType::get({gemm.n}, b.getF32Type()));
+  types.push_back(
+      MemRefType::get({ShapedType::kDynamic, gemm.n}, b.getF32Type()));
+
+  getOrCreateKernel(module, name, types, [&](KernelBuilder &k) {
+    Value rows = k.dim(k.getArguments().back(), 0);
+    constexpr int64_t blockRows = 96;
+    Value blocks = k.ceilDiv(rows, blockRows);
+    Value isSmall = k.lessThan(
+        rows, k.index(kSmallWork / std::max<int64_t>(1, gemm.n * gemm.k) + 1));
+    k.tasks(
+        k.mul(blocks, panels.getCount()), isSmall,
+        [&](KernelBuilder &k, Value task) {
+          ValueRange args = k.getArguments();
+          Value a = args[0], rowScales = args[1], rowZeros = args[2],
+                packed = args[3], columnSums = args[4], columnScales = args[5];
+          Value out = args[args.size() - 2];
+          Value rows = k.dim(out, 0);
+          // Neighbouring tasks share a panel, so it stays in the cache.
+          Value blocks = k.ceilDiv(rows, blockRows);
+          Value panel = arith::DivUIOp::create(k.b, k.loc, task, blocks);
+          Value block = k.sub(task, k.mul(panel, blocks));
+          Value begin = k.mul(block, blockRows);
+          Value end = k.minimum(rows, k.add(begin, blockRows));
+          Value column = k.mul(panel, panels.getFullColumns());
+          Value panelBase = k.mul(column, axis.getPaddedExtent());
+          emitPanel(k, panels, panel, [&](unsigned vectors, int64_t columns) {
+            emitRowTiles(
+                k, isa.dotRows[vectors - 1], begin, end, std::nullopt,
+                [&](Value at, unsigned count) {
+                  SmallVector<Value> bases;
+                  for (unsigned r = 0; r < count; ++r)
+                    bases.push_back(k.mul(k.add(at, r), axis.getSteps() * 4));
+                  SmallVector<Value> sums = emitDotTile(
+                      k, isa, axis, vectors, a, bases, packed, panelBase);
+                  unsigned lanes = isa.getLanes();
+                  for (unsigned v = 0; v < vectors; ++v) {
+                    Value n = k.add(column, v * lanes);
+                    Value sumOf = k.loadVector(lanes, columnSums, n);
+                    Value scaleOf = k.loadVector(lanes, columnScales, n);
+                    int64_t valid =
+                        std::min<int64_t>(lanes, columns - v * lanes);
+                    bool isFull = valid == lanes;
+                    Value mask = isFull ? Value() : k.prefixMask(lanes, valid);
+                    auto loadColumns = [&](Value memref, ValueRange at) {
+                      return isFull ? k.loadVector(lanes, memref, at)
+                                    : k.loadMasked(lanes, memref, at, mask);
+                    };
+                    Value bias;
+                    if (gemm.init == InitKind::Bias)
+                      bias = loadColumns(args[6], n);
+                    for (unsigned r = 0; r < count; ++r) {
+                      Value row = k.add(at, r);
+                      Value group = gemm.perRow ? row : k.index(0);
+                      Value zero = k.splat(k.load(rowZeros, group), lanes);
+                      Value scale = k.splat(k.load(rowScales, group), lanes);
+                      Value sum =
+                          k.sub(sums[r * vectors + v], k.mul(zero, sumOf));
+                      Value value = k.mulF(k.convert(sum, k.f32()),
+                                           k.mulF(scale, scaleOf));
+                      SmallVector<Value> position{row, n};
+                      if (bias)
+                        value = k.addF(value, bias);
+                      if (gemm.init == InitKind::Accumulate)
+                        value = k.addF(value, loadColumns(out, position));
+                      if (isFull)
+                        k.storeVector(value, out, position);
+                      else
+                        k.storeMasked(value, out, position, mask);
+                    }
+                  }
+                });
+          });
+        });
+  });
+  return name;
+}

@@ -1,0 +1,194 @@
+//===- KernelGEMM.h - Integer matrix product kernels ------------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Generators of kernels around the product of unsigned 8-bit activations and
+// signed 8-bit weights in 32-bit integers. Every generator returns the name of
+// a private function of the module and makes it if it is not there.
+//
+// The sums are exact: |u8 * s8| <= 255 * 128, so they fit 32 bits up to
+// kMaxDotLength products, and the zero-point correction is exact modulo 2^32.
+// What remains to the result are four roundings to f32 (the conversion, the
+// product of scales, the scaling and the addition of the bias), so against the
+// reference (decode both, sum in f32 in any order) the difference is at most
+//   (K + 6) * 2^-24 * (|init| + sum |x| |w|).
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef COMPRESS_LIB_TARGET_CPU_KERNELGEMM_H
+#define COMPRESS_LIB_TARGET_CPU_KERNELGEMM_H
+
+#include "KernelBuilder.h"
+#include "KernelISA.h"
+
+namespace compress::cpu {
+
+/// Largest number of products that cannot overflow: 2^31 / (255 * 128).
+inline constexpr int64_t kMaxDotLength = 65793;
+/// Bytes that kernels may read past the end of packed activations.
+inline constexpr int64_t kSlackBytes = 64;
+/// Multiplications that are not worth starting threads for.
+inline constexpr int64_t kSmallWork = int64_t(1) << 19;
+
+/// The sum axis as it lies in a row of packed activations: an outer nest of
+/// (extent, stride in bytes), innermost last, over runs of consecutive bytes.
+struct DotAxis {
+  llvm::SmallVector<std::pair<int64_t, int64_t>> outer;
+  int64_t run = 0;
+
+  int64_t getNumRuns() const {
+    int64_t count = 1;
+    for (auto [extent, stride] : outer)
+      count *= extent;
+    return count;
+  }
+  /// Groups of four consecutive k of a run; the last one may be short.
+  int64_t getSteps() const { return llvm::divideCeil(run, 4); }
+  /// Extent with every run padded to a multiple of four.
+  int64_t getPaddedExtent() const { return getNumRuns() * getSteps() * 4; }
+};
+
+/// Columns in panels: as many of the widest kind as there are, and one
+/// narrower panel for the rest.
+struct Panels {
+  Panels(const KernelISA &isa, int64_t columns);
+  int64_t columns;
+  unsigned lanes, fullVectors, tailVectors;
+  int64_t numFull;
+
+  int64_t getCount() const { return numFull + (tailVectors != 0); }
+  int64_t getFullColumns() const { return int64_t(fullVectors) * lanes; }
+  /// Columns with the padding of the last panel.
+  int64_t getPaddedColumns() const {
+    return numFull * getFullColumns() + int64_t(tailVectors) * lanes;
+  }
+  /// Valid columns of the narrower panel.
+  int64_t getTailColumns() const {
+    return columns - numFull * getFullColumns();
+  }
+};
+
+/// What starts the result.
+enum class InitKind { Zero, Bias, Accumulate };
+/// "zero", "bias" or "acc", for names.
+llvm::StringRef getInitName(InitKind init);
+
+//===--- Activations to codes
+//----------------------------------------------===//
+
+/// Codes are stored as u8: those of a signed type are shifted by 128, and so
+/// are zero points.
+struct CodeRange {
+  /// The range in the code type, and what is added to store it.
+  int64_t lo, hi, shift;
+  /// The divisor of symmetric scales: max(|lo|, |hi|).
+  bool hasZero;
+};
+
+/// Where the zero point of a static encoding comes from.
+struct StaticParameters {
+  /// Width of the stored zero points (8 or 32); 0 without them.
+  unsigned zeroWidth = 0;
+  bool zeroUnsigned = false;
+};
+
+/// Rows of f32 to rows of codes.
+///   ins x: f32 [M, K] [, scales: f32 [G], zeros: i8/i32 [G]]
+///   outs codes: i8 [M * stride + slack], scale: f32 [G], zero: i32 [G]
+///        [, ranges: f32 [kRangeTasks * 2] when dynamic and per tensor]
+/// with G = M when `perRow`, else 1, and a row stride of `k` rounded up to 4.
+/// The codes are those of `compress.encode`, bit for bit.
+struct QuantizeRows {
+  const KernelISA *isa;
+  int64_t k;
+  bool perRow;
+  CodeRange range;
+  std::optional<StaticParameters> parameters;
+};
+inline constexpr int64_t kRangeTasks = 32;
+std::string generateQuantizeRows(mlir::ModuleOp module, const QuantizeRows &q);
+
+/// Images [N, C, spatial...] of f32 to codes [N, padded spatial..., C], one
+/// scale for all; padding holds the zero point.
+///   ins x: f32 [N, C, P] [, scales: f32 [1], zeros: i8/i32 [1]]
+///   outs codes: i8 [N * imageBytes + slack], scale: f32 [1], zero: i32 [1]
+///        [, ranges as above]
+struct QuantizeImages {
+  const KernelISA *isa;
+  int64_t channels;
+  llvm::SmallVector<int64_t> spatial, padLow, padHigh;
+  CodeRange range;
+  std::optional<StaticParameters> parameters;
+
+  llvm::SmallVector<int64_t> getPadded() const;
+  int64_t getImageBytes() const;
+};
+std::string generateQuantizeImages(mlir::ModuleOp module,
+                                   const QuantizeImages &q);
+
+//===--- Products
+//----------------------------------------------------------===//
+
+/// out[m, n] = init + (sum (a - zero[m]) * b[n]) * scale[m] * scales[n].
+///   ins a: i8 [..] with row stride `rowBytes`, scale: f32 [M or 1],
+///       zero: i32 [M or 1], b: i8 packed, sums: i32 [padded N],
+///       scales: f32 [padded N] [, bias: f32 [N]]
+///   outs out: f32 [M, N]
+struct DotGEMM {
+  const KernelISA *isa;
+  int64_t n, k;
+  bool perRow;
+  InitKind init;
+};
+std::string generateDotGEMM(mlir::ModuleOp module, const DotGEMM &gemm);
+
+/// The same with rows taken from images by a window, and the result stored
+/// [image, channel, pixel].
+///   ins as above with scale and zero of one element
+///   outs out: f32 [N, F, O], O the product of `outSizes`
+struct DotConv {
+  const KernelISA *isa;
+  int64_t filters;
+  DotAxis axis;
+  int64_t imageBytes;
+  /// Per spatial axis: result extent, and bytes from one result position to
+  /// the next in the packed images.
+  llvm::SmallVector<int64_t> outSizes, outStrides;
+  InitKind init;
+
+  int64_t getNumPixels() const;
+};
+std::string generateDotConv(mlir::ModuleOp module, const DotConv &conv);
+
+/// The same with one filter per channel: `axis.outer` lists the taps and the
+/// run is one byte. Sums are taken in f32, where they are exact.
+///   b: i8 [tap, padded N]
+inline constexpr int64_t kMaxDepthwiseTaps = 64;
+std::string generateDepthwiseConv(mlir::ModuleOp module, const DotConv &conv);
+
+//===--- Shared by the two
+//-------------------------------------------------===//
+
+/// One register tile: rows of A at byte offsets `rowBases`, a panel of B at
+/// `panelBase`. Returns i32 vectors, row by row.
+llvm::SmallVector<Value> emitDotTile(KernelBuilder &k, const KernelISA &isa,
+                                     const DotAxis &axis, unsigned vectors,
+                                     Value a, ValueRange rowBases, Value b,
+                                     Value panelBase);
+/// Calls `tile(position, rows)` for tiles of at most `maxRows` rows that cover
+/// [begin, end). `remainder` is (end - begin) % maxRows where that is the same
+/// for all ranges that do not divide: it spares the code of other tiles.
+void emitRowTiles(KernelBuilder &k, unsigned maxRows, Value begin, Value end,
+                  std::optional<unsigned> remainder,
+                  llvm::function_ref<void(Value position, unsigned rows)> tile);
+/// Runs `body(panel, vectors, validColumns)` for the kind of panel that number
+/// `panel` is of.
+void emitPanel(
+    KernelBuilder &k, const Panels &panels, Value panel,
+    llvm::function_ref<void(unsigned vectors, int64_t columns)> body);
+
+} // namespace compress::cpu
+
+#endif // COMPRESS_LIB_TARGET_CPU_KERNELGEMM_H

@@ -1,0 +1,50 @@
+//===- KernelISA.h - Instruction sets of generated kernels ------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// What kernel generators need to know of an instruction set, as data: another
+// one is another row of the table in KernelISA.cpp.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef COMPRESS_LIB_TARGET_CPU_KERNELISA_H
+#define COMPRESS_LIB_TARGET_CPU_KERNELISA_H
+
+#include "compress/Target/Target.h"
+
+namespace compress::cpu {
+
+struct KernelISA {
+  const char *name;
+  /// LLVM features that must all be there; ends with null.
+  const char *features[5];
+  unsigned vectorBits;
+  /// `acc[i32] += sum of 4 x u8 * s8`, or null.
+  const char *dotU8S8;
+  /// `sum of 2 x s16 * s16` into i32 lanes, or null. Used where there is no
+  /// `dotU8S8`; exact, unlike the saturating 8-bit multiply-add.
+  const char *dotS16;
+  /// Looks up 32-bit lanes of a whole vector by the low bits of i32 indices, or
+  /// null. The vector holds at least 16 lanes.
+  const char *permuteF32;
+  /// Whether f32 multiply-add and the f16 conversions are instructions.
+  bool hasFMA, hasF16C;
+  /// Register tiles: columns are counted in vectors. `rows[v - 1]` is the
+  /// number of rows of a tile that is v vectors wide.
+  unsigned maxVectors;
+  unsigned dotRows[4];
+  unsigned floatRows[4];
+
+  unsigned getLanes() const { return vectorBits / 32; }
+  /// Columns of the widest tile.
+  unsigned getPanelColumns() const { return maxVectors * getLanes(); }
+};
+
+/// The best instruction set among those that the options allow.
+const KernelISA &selectKernelISA(const TargetOptions &options);
+
+} // namespace compress::cpu
+
+#endif // COMPRESS_LIB_TARGET_CPU_KERNELISA_H

@@ -1,0 +1,468 @@
+//===- KernelQuantize.cpp - Kernels that quantize activations ---*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The arithmetic of the quant encoding (QuantEncoding.cpp), operation for
+// operation, on vectors.
+//
+//===----------------------------------------------------------------------===//
+
+#include "KernelGEMM.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "llvm/Support/FormatVariadic.h"
+
+using namespace mlir;
+using namespace compress;
+using namespace compress::cpu;
+
+namespace {
+/// Scale and stored zero point of a group.
+struct Group {
+  Value scale, zero;
+};
+} // namespace
+
+/// Widens the running range [lo, hi] by a vector of values; NaN changes
+/// nothing.
+static SmallVector<Value> widen(KernelBuilder &k, Value x, ValueRange range) {
+  return {k.minF(x, range[0]), k.maxF(x, range[1])};
+}
+
+/// A range of nothing but zero, lane by lane.
+static SmallVector<Value> emptyRange(KernelBuilder &k, unsigned lanes) {
+  return SmallVector<Value>(2, k.real(k.vector(lanes, k.f32()), 0.0f));
+}
+
+/// Widens lane-wise ranges by `count` values that `at(i)` gives the position
+/// of.
+static SmallVector<Value>
+emitRange(KernelBuilder &k, unsigned lanes, Value x, int64_t count,
+          ValueRange known, llvm::function_ref<SmallVector<Value>(Value)> at) {
+  int64_t full = count / lanes * lanes;
+  SmallVector<Value> range(known);
+  auto widenAt = [&](Value i, ValueRange carried) {
+    return widen(k, k.loadVector(lanes, x, at(i)), carried);
+  };
+  if (full == lanes)
+    range = widenAt(k.index(0), range);
+  else if (full)
+    range = k.loop(k.index(0), k.index(full), lanes, range, widenAt);
+  // Lanes that are off read as zero, which the range holds anyway.
+  if (full < count)
+    range = widen(k,
+                  k.loadMasked(lanes, x, at(k.index(full)),
+                               k.prefixMask(lanes, count - full)),
+                  range);
+  return range;
+}
+
+/// The range of all lanes as two scalars.
+static SmallVector<Value> reduceRange(KernelBuilder &k, ValueRange range) {
+  return {vector::ReductionOp::create(k.b, k.loc,
+                                      vector::CombiningKind::MINNUMF, range[0]),
+          vector::ReductionOp::create(
+              k.b, k.loc, vector::CombiningKind::MAXNUMF, range[1])};
+}
+
+/// The rule of `chooseScale` and of zero points.
+static Group emitGroup(KernelBuilder &k, const CodeRange &codes, Value lo,
+                       Value hi) {
+  Value one = k.real(1.0f), none = k.real(0.0f);
+  if (!codes.hasZero) {
+    Value magnitude = k.maxF(hi, k.subF(none, lo));
+    Value scale = k.divF(magnitude,
+                         k.real(float(std::max(std::abs(codes.lo), codes.hi))));
+    Value isZero = arith::CmpFOp::create(k.b, k.loc, arith::CmpFPredicate::OEQ,
+                                         magnitude, none);
+    return {k.select(isZero, one, scale), k.integer(k.i32(), codes.shift)};
+  }
+  Value scale = k.divF(k.subF(hi, lo), k.real(float(codes.hi - codes.lo)));
+  Value isZero =
+      arith::CmpFOp::create(k.b, k.loc, arith::CmpFPredicate::OEQ, scale, none);
+  scale = k.select(isZero, one, scale);
+  Value first = k.real(float(codes.lo)), last = k.real(float(codes.hi));
+  Value zero = k.roundEven(k.subF(first, k.divF(lo, scale)));
+  zero = k.minF(k.maxF(zero, first), last);
+  return {scale, k.add(k.convert(zero, k.i32()), codes.shift)};
+}
+
+/// Scale and zero point number `group` of a static encoding.
+static Group loadGroup(KernelBuilder &k, const CodeRange &codes,
+                       const StaticParameters &parameters, Value group) {
+  ValueRange args = k.getArguments();
+  Value scale = k.load(args[1], group);
+  if (!parameters.zeroWidth)
+    return {scale, k.integer(k.i32(), codes.shift)};
+  Value zero =
+      k.convert(k.load(args[2], group), k.i32(), parameters.zeroUnsigned);
+  return {scale, k.add(zero, codes.shift)};
+}
+
+namespace {
+/// Quantizes vectors with the parameters of one group.
+class Quantizer {
+public:
+  Quantizer(KernelBuilder &k, const CodeRange &codes, Group group,
+            unsigned lanes)
+      : scale(k.splat(group.scale, lanes)) {
+    // Clamping before the shift or after it is the same; the zero point of
+    // the code type is exact in f32, and so is the sum while it matters.
+    Value zero = k.sub(group.zero, k.integer(k.i32(), codes.shift));
+    zeroF = k.splat(k.convert(zero, k.f32()), lanes);
+    Type type = k.vector(lanes, k.f32());
+    lo = k.real(type, codes.lo);
+    hi = k.real(type, codes.hi);
+    shift = codes.shift;
+    hasZero = codes.hasZero;
+  }
+
+  /// i8 codes as stored.
+  Value operator()(KernelBuilder &k, Value x) const {
+    Value code = k.roundEven(k.divF(x, scale));
+    if (hasZero)
+      code = k.addF(code, zeroF);
+    code = k.maxF(k.minF(code, hi), lo);
+    return k.convert(k.add(k.convert(code, k.i32()), shift), k.i8());
+  }
+
+private:
+  Value scale, zeroF, lo, hi;
+  int64_t shift;
+  bool hasZero;
+};
+} // namespace
+
+static std::string getEncodingName(const CodeRange &codes,
+                                   const std::optional<StaticParameters> &p) {
+  std::string name = codes.shift ? "i8" : "u8";
+  if (codes.lo == -127)
+    name += "s";
+  if (codes.hasZero)
+    name += "z";
+  if (p)
+    name +=
+        llvm::formatv("_static{0}{1}", p->zeroUnsigned ? "u" : "", p->zeroWidth)
+            .str();
+  return name;
+}
+
+static void appendParameterTypes(OpBuilder &b, SmallVectorImpl<Type> &types,
+                                 const std::optional<StaticParameters> &p) {
+  if (!p)
+    return;
+  types.push_back(MemRefType::get({ShapedType::kDynamic}, b.getF32Type()));
+  if (p->zeroWidth)
+    types.push_back(MemRefType::get({ShapedType::kDynamic},
+                                    b.getIntegerType(p->zeroWidth)));
+}
+
+static void appendOutTypes(OpBuilder &b, SmallVectorImpl<Type> &types,
+                           bool hasRanges) {
+  auto dynamic = [&](Type element) {
+    return MemRefType::get({ShapedType::kDynamic}, element);
+  };
+  types.push_back(dynamic(b.getI8Type()));
+  types.push_back(dynamic(b.getF32Type()));
+  types.push_back(dynamic(b.getI32Type()));
+  if (hasRanges)
+    types.push_back(dynamic(b.getF32Type()));
+}
+
+/// Fills in the one group of a tensor: from the parameters, or from the values
+/// by way of one range per task. Rows are what `locate` finds.
+static void emitTensorGroup(
+    KernelBuilder &k, unsigned lanes, const CodeRange &codes,
+    const std::optional<StaticParameters> &parameters, unsigned firstOut,
+    int64_t rowLength, Value isSmall,
+    llvm::function_ref<SmallVector<Value>(KernelBuilder &, Value row, Value i)>
+        locate) {
+  ValueRange args = k.getArguments();
+  Value zero = k.index(0);
+  Group group;
+  if (parameters) {
+    group = loadGroup(k, codes, *parameters, zero);
+  } else {
+    k.tasks(k.index(kRangeTasks), isSmall, [&](KernelBuilder &k, Value task) {
+      ValueRange args = k.getArguments();
+      Value rows = k.mul(k.dim(args[0], 0),
+                         cast<MemRefType>(args[0].getType()).getRank() == 3
+                             ? k.dim(args[0], 1)
+                             : k.index(1));
+      Value chunk = k.ceilDiv(rows, kRangeTasks);
+      Value begin = k.minimum(k.mul(task, chunk), rows);
+      Value end = k.minimum(k.add(begin, chunk), rows);
+      SmallVector<Value> range =
+          reduceRange(k, k.loop(begin, end, 1, emptyRange(k, lanes),
+                                [&](Value row, ValueRange known) {
+                                  return emitRange(k, lanes, args[0], rowLength,
+                                                   known, [&](Value i) {
+                                                     return locate(k, row, i);
+                                                   });
+                                }));
+      Value ranges = args[firstOut + 3];
+      Value at = k.mul(task, 2);
+      k.store(range[0], ranges, at);
+      k.store(range[1], ranges, k.add(at, 1));
+    });
+    Value none = k.real(0.0f);
+    Value ranges = args[firstOut + 3];
+    SmallVector<Value> range = k.loop(
+        zero, k.index(2 * kRangeTasks), 2, {none, none},
+        [&](Value i, ValueRange known) {
+          Value lo = k.load(ranges, i), hi = k.load(ranges, k.add(i, 1));
+          return SmallVector<Value>{k.minF(lo, known[0]), k.maxF(hi, known[1])};
+        });
+    group = emitGroup(k, codes, range[0], range[1]);
+  }
+  k.store(group.scale, args[firstOut + 1], zero);
+  k.store(group.zero, args[firstOut + 2], zero);
+}
+
+//===----------------------------------------------------------------------===//
+// Rows
+//===----------------------------------------------------------------------===//
+
+std::string compress::cpu::generateQuantizeRows(ModuleOp module,
+                                                const QuantizeRows &q) {
+  const KernelISA &isa = *q.isa;
+  unsigned lanes = isa.getLanes();
+  std::string name = llvm::formatv("compress_quantize_{0}_k{1}_{2}_{3}",
+                                   isa.name, q.k, q.perRow ? "row" : "tensor",
+                                   getEncodingName(q.range, q.parameters));
+  OpBuilder b(module.getContext());
+  SmallVector<Type> types{
+      MemRefType::get({ShapedType::kDynamic, q.k}, b.getF32Type())};
+  appendParameterTypes(b, types, q.parameters);
+  unsigned firstOut = types.size();
+  appendOutTypes(b, types, !q.perRow && !q.parameters);
+  int64_t stride = llvm::alignTo(q.k, 4);
+
+  getOrCreateKernel(module, name, types, [&](KernelBuilder &k) {
+    Value rows = k.dim(k.getArguments()[0], 0);
+    Value isSmall = k.lessThan(
+        rows, k.index(kSmallWork / 16 / std::max<int64_t>(1, q.k) + 1));
+    if (!q.perRow)
+      emitTensorGroup(k, lanes, q.range, q.parameters, firstOut, q.k, isSmall,
+                      [](KernelBuilder &, Value row, Value i) {
+                        return SmallVector<Value>{row, i};
+                      });
+    constexpr int64_t blockRows = 8;
+    k.tasks(k.ceilDiv(rows, blockRows), isSmall,
+            [&](KernelBuilder &k, Value task) {
+              ValueRange args = k.getArguments();
+              Value x = args[0], codes = args[firstOut];
+              Value rows = k.dim(x, 0);
+              Value begin = k.mul(task, blockRows);
+              Value end = k.minimum(k.add(begin, blockRows), rows);
+              k.loop(begin, end, 1, [&](Value row) {
+                Group group;
+                if (!q.perRow) {
+                  Value zero = k.index(0);
+                  group = {k.load(args[firstOut + 1], zero),
+                           k.load(args[firstOut + 2], zero)};
+                } else {
+                  if (q.parameters) {
+                    group = loadGroup(k, q.range, *q.parameters, row);
+                  } else {
+                    SmallVector<Value> range = reduceRange(
+                        k, emitRange(k, lanes, x, q.k, emptyRange(k, lanes),
+                                     [&](Value i) {
+                                       return SmallVector<Value>{row, i};
+                                     }));
+                    group = emitGroup(k, q.range, range[0], range[1]);
+                  }
+                  k.store(group.scale, args[firstOut + 1], row);
+                  k.store(group.zero, args[firstOut + 2], row);
+                }
+                Quantizer quantize(k, q.range, group, lanes);
+                Value base = k.mul(row, stride);
+                int64_t full = q.k / lanes * lanes, tail = q.k - full;
+                k.loop(k.index(0), k.index(full), lanes, [&](Value i) {
+                  Value value = k.loadVector(lanes, x, {row, i});
+                  k.storeVector(quantize(k, value), codes, k.add(base, i));
+                });
+                if (!tail)
+                  return;
+                // Codes in the padding meet weights of zero.
+                Value value = k.loadMasked(lanes, x, {row, k.index(full)},
+                                           k.prefixMask(lanes, tail));
+                Value stored = vector::ExtractStridedSliceOp::create(
+                    k.b, k.loc, quantize(k, value), ArrayRef<int64_t>{0},
+                    ArrayRef<int64_t>{int64_t(llvm::alignTo(tail, 4))},
+                    ArrayRef<int64_t>{1});
+                k.storeVector(stored, codes, k.add(base, full));
+              });
+            });
+  });
+  return name;
+}
+
+//===----------------------------------------------------------------------===//
+// Images
+//===----------------------------------------------------------------------===//
+
+SmallVector<int64_t> QuantizeImages::getPadded() const {
+  SmallVector<int64_t> sizes;
+  for (auto [size, low, high] : llvm::zip_equal(spatial, padLow, padHigh))
+    sizes.push_back(size + low + high);
+  return sizes;
+}
+
+int64_t QuantizeImages::getImageBytes() const {
+  int64_t bytes = channels;
+  for (int64_t size : getPadded())
+    bytes *= size;
+  return bytes;
+}
+
+/// Writes the zero point to all of an image.
+static void emitFill(KernelBuilder &k, Value codes, Value base, int64_t bytes,
+                     Value zero) {
+  constexpr int64_t width = 64;
+  Value fill = k.splat(k.convert(zero, k.i8()), width);
+  int64_t full = bytes / width * width;
+  k.loop(k.index(0), k.index(full), width,
+         [&](Value i) { k.storeVector(fill, codes, k.add(base, i)); });
+  if (bytes == full)
+    return;
+  Value tail = k.splat(k.convert(zero, k.i8()), bytes - full);
+  k.storeVector(tail, codes, k.add(base, full));
+}
+
+std::string compress::cpu::generateQuantizeImages(ModuleOp module,
+                                                  const QuantizeImages &q) {
+  const KernelISA &isa = *q.isa;
+  unsigned lanes = isa.getLanes();
+  std::string shape;
+  for (auto [size, low, high] : llvm::zip_equal(q.spatial, q.padLow, q.padHigh))
+    shape += llvm::formatv("_{0}p{1}p{2}", size, low, high).str();
+  std::string name =
+      llvm::formatv("compress_quantize_{0}_c{1}{2}_{3}", isa.name, q.channels,
+                    shape, getEncodingName(q.range, q.parameters));
+  int64_t pixels = 1;
+  for (int64_t size : q.spatial)
+    pixels *= size;
+  SmallVector<int64_t> padded = q.getPadded(), strides(padded.size());
+  int64_t stride = q.channels, origin = 0;
+  for (int64_t d = int64_t(padded.size()) - 1; d >= 0; --d) {
+    strides[d] = stride;
+    origin += q.padLow[d] * stride;
+    stride *= padded[d];
+  }
+  bool isPadded = padded != q.spatial;
+
+  OpBuilder b(module.getContext());
+  SmallVector<Type> types{MemRefType::get(
+      {ShapedType::kDynamic, q.channels, pixels}, b.getF32Type())};
+  appendParameterTypes(b, types, q.parameters);
+  unsigned firstOut = types.size();
+  appendOutTypes(b, types, !q.parameters);
+
+  getOrCreateKernel(module, name, types, [&](KernelBuilder &k) {
+    Value images = k.dim(k.getArguments()[0], 0);
+    Value isSmall = k.lessThan(
+        images,
+        k.index(kSmallWork / 16 / std::max<int64_t>(1, q.channels * pixels) +
+                1));
+    emitTensorGroup(k, lanes, q.range, q.parameters, firstOut, pixels, isSmall,
+                    [&](KernelBuilder &k, Value row, Value i) {
+                      return SmallVector<Value>{k.div(row, q.channels),
+                                                k.rem(row, q.channels), i};
+                    });
+    if (isPadded) {
+      // Rows of the outermost axis.
+      int64_t parts = padded[0], bytes = q.getImageBytes() / parts;
+      k.tasks(k.mul(images, parts), isSmall, [&](KernelBuilder &k, Value task) {
+        ValueRange args = k.getArguments();
+        Value zero = k.load(args[firstOut + 2], k.index(0));
+        emitFill(k, args[firstOut], k.mul(task, bytes), bytes, zero);
+      });
+    }
+    // Blocks of lanes x lanes values are turned from [channel, pixel] to
+    // [pixel, channel].
+    int64_t blocks = llvm::divideCeil(pixels, lanes);
+    int64_t perTask = std::min<int64_t>(blocks, 16);
+    int64_t parts = llvm::divideCeil(blocks, perTask);
+    k.tasks(k.mul(images, parts), isSmall, [&](KernelBuilder &k, Value task) {
+      ValueRange args = k.getArguments();
+      Value x = args[0], codes = args[firstOut];
+      Value image = k.div(task, parts);
+      Value zero = k.index(0);
+      Group group{k.load(args[firstOut + 1], zero),
+                  k.load(args[firstOut + 2], zero)};
+      Quantizer quantize(k, q.range, group, lanes);
+      Value base = k.add(k.mul(image, q.getImageBytes()), origin);
+      Value first = k.mul(k.rem(task, parts), perTask);
+      Value last = k.minimum(k.add(first, perTask), k.index(blocks));
+      Value tile = k.scratch({lanes, lanes}, k.i8());
+      // One block of `count` pixels and `width` channels.
+      auto block = [&](Value pixel, unsigned count, ValueRange targets,
+                       Value channel, unsigned width) {
+        // By way of a small buffer, so that the code stays short.
+        Value mask = count < lanes ? k.prefixMask(lanes, count) : Value();
+        Value valid =
+            k.minimum(k.index(lanes), k.sub(k.index(q.channels), channel));
+        k.loop(k.index(0), valid, 1, [&](Value c) {
+          SmallVector<Value> at{image, k.add(channel, c), pixel};
+          Value value = mask ? k.loadMasked(lanes, x, at, mask)
+                             : k.loadVector(lanes, x, at);
+          k.storeVector(quantize(k, value), tile, {c, zero});
+        });
+        SmallVector<Value> rows;
+        for (unsigned c = 0; c < width; ++c)
+          rows.push_back(k.loadVector(lanes, tile, {k.index(c), zero}));
+        rows.resize(lanes, k.integer(k.vector(lanes, k.i8()), 0));
+        SmallVector<Value> columns = k.transpose(rows);
+        for (unsigned p = 0; p < count; ++p) {
+          Value column = columns[p];
+          if (width < lanes)
+            column = vector::ExtractStridedSliceOp::create(
+                k.b, k.loc, column, ArrayRef<int64_t>{0},
+                ArrayRef<int64_t>{width}, ArrayRef<int64_t>{1});
+          k.storeVector(column, codes, k.add(targets[p], channel));
+        }
+      };
+      auto pixelBlock = [&](Value number, unsigned count, Value channel,
+                            unsigned width) {
+        Value pixel = k.mul(number, lanes);
+        SmallVector<Value> targets;
+        for (unsigned p = 0; p < count; ++p) {
+          Value target = base;
+          if (isPadded) {
+            SmallVector<Value> position =
+                k.delinearize(k.add(pixel, p), q.spatial);
+            for (auto [at, stride] : llvm::zip_equal(position, strides))
+              target = k.add(target, k.mul(at, stride));
+          } else {
+            target = k.add(target, k.mul(k.add(pixel, p), q.channels));
+          }
+          targets.push_back(target);
+        }
+        block(pixel, count, targets, channel, width);
+      };
+      // Pixels are the inner loop: a few streams of memory at a time.
+      unsigned tail = pixels % lanes;
+      auto channelBlock = [&](Value channel, unsigned width) {
+        k.loop(first, last, 1, [&](Value number) {
+          if (!tail)
+            return pixelBlock(number, lanes, channel, width);
+          if (blocks == 1)
+            return pixelBlock(number, tail, channel, width);
+          k.ifThen(
+              k.lessThan(number, k.index(blocks - 1)),
+              [&] { pixelBlock(number, lanes, channel, width); },
+              [&] { pixelBlock(number, tail, channel, width); });
+        });
+      };
+      int64_t full = q.channels / lanes * lanes;
+      if (full)
+        k.loop(k.index(0), k.index(full), lanes,
+               [&](Value channel) { channelBlock(channel, lanes); });
+      if (full < q.channels)
+        channelBlock(k.index(full), q.channels - full);
+    });
+  });
+  return name;
+}

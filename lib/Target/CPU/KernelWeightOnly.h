@@ -1,0 +1,75 @@
+//===- KernelWeightOnly.h - Products with compressed weights ----*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// f32 activations times weights that stay in low-bit codes until they are in
+// registers. Few rows: codes are decoded inside the sum loop and scales applied
+// once per block. Many rows: a part of a panel is decoded to f32 and used by
+// all of them.
+//
+// Decoded values are those of the reference; with scales applied per block the
+// difference to it is at most (K + 6) * 2^-24 * (|init| + sum |x| |w|).
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef COMPRESS_LIB_TARGET_CPU_KERNELWEIGHTONLY_H
+#define COMPRESS_LIB_TARGET_CPU_KERNELWEIGHTONLY_H
+
+#include "KernelGEMM.h"
+#include "QuantizedPacking.h"
+
+namespace compress::cpu {
+
+/// How codes lie in a packed panel: units of `unit` consecutive k, each `words`
+/// 32-bit words per column, code j at bits [j * width, (j + 1) * width) of the
+/// column's words; 8-bit codes as bytes [k, column].
+struct CodeLayout {
+  explicit CodeLayout(Type codeType);
+
+  Type codeType;
+  unsigned width, unit, words;
+
+  bool isBytes() const { return width == 8; }
+  bool isFloat() const { return mlir::isa<mlir::FloatType>(codeType); }
+  bool isSigned() const;
+  int64_t getUnits(int64_t k) const { return llvm::divideCeil(k, unit); }
+  /// Bytes of one column.
+  int64_t getColumnBytes(int64_t k) const {
+    return isBytes() ? k : getUnits(k) * words * 4;
+  }
+};
+
+/// out[m, n] = init + sum over k of x[m, k] * w[n, k].
+///   ins x: f32 [M, K], codes: i8 packed, scales: [blocks, padded N]
+///       [, zeros: [blocks, padded N]] [, bias: f32 [N]]
+///   outs out: f32 [M, N]
+struct WeightOnlyGEMM {
+  const KernelISA *isa;
+  int64_t n, k;
+  /// Rows if known, else ShapedType::kDynamic.
+  int64_t rows;
+  /// k per scale.
+  int64_t block;
+  Type codeType;
+  /// f32, f16, or the bits of bf16 (i16) and f8E8M0FNU (i8).
+  Type scaleType;
+  /// Null, f32, i8 or ui8.
+  Type zeroType;
+  InitKind init;
+};
+std::string generateWeightOnlyGEMM(mlir::ModuleOp module,
+                                   const WeightOnlyGEMM &gemm);
+
+/// Packed parts of a weight, in the order of the kernel's operands, with the
+/// types that `gemm` is to have; nothing when the kernel cannot take them.
+struct WeightOnlyOperands {
+  HostTensor codes, scales, zeros;
+};
+std::optional<WeightOnlyOperands> packWeightOnly(const WeightMatrix &weight,
+                                                 WeightOnlyGEMM &gemm);
+
+} // namespace compress::cpu
+
+#endif // COMPRESS_LIB_TARGET_CPU_KERNELWEIGHTONLY_H

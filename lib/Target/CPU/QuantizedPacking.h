@@ -1,0 +1,67 @@
+//===- QuantizedPacking.h - Weights in the layout of kernels ----*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Constant quantized weights seen as a matrix, and their layouts for the
+// kernels, made on the host at compile time.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef COMPRESS_LIB_TARGET_CPU_QUANTIZEDPACKING_H
+#define COMPRESS_LIB_TARGET_CPU_QUANTIZEDPACKING_H
+
+#include "KernelGEMM.h"
+#include "compress/Dialect/Compress/IR/Compress.h"
+
+namespace compress::cpu {
+
+/// A constant `quant` tensor of any axis order as codes[n, k], with a group of
+/// parameters per element. Offsets are sums of one part from n and one from k.
+struct WeightMatrix {
+  QuantAttr encoding;
+  HostTensor codes;  // with the element type of the code
+  HostTensor scales; // the leaf, in its storage type
+  HostTensor zeros;  // the leaf, or empty
+  llvm::SmallVector<int64_t> nCodes, kCodes, nGroups, kGroups;
+
+  int64_t getN() const { return nCodes.size(); }
+  int64_t getK() const { return kCodes.size(); }
+  int64_t getCode(int64_t n, int64_t k) const {
+    return codes.getInt(nCodes[n] + kCodes[k]);
+  }
+  uint64_t getCodeBits(int64_t n, int64_t k) const {
+    return codes.getBits(nCodes[n] + kCodes[k]);
+  }
+  int64_t getGroup(int64_t n, int64_t k) const {
+    return nGroups[n] + kGroups[k];
+  }
+  /// The number of consecutive k that share a group: a block size that all but
+  /// the last block have, K when there is one block; nothing when blocks are
+  /// not even.
+  std::optional<int64_t> getBlock() const;
+};
+
+/// Sees the result of `op`, whose axis i runs over loop `map(i)`, as a matrix
+/// with the loops of n and of k each in row-major order. Nothing when it is not
+/// `quant` with dense parameters. `extents` are those of the loops.
+std::optional<WeightMatrix> getWeightMatrix(ConstantOp op, mlir::AffineMap map,
+                                            llvm::ArrayRef<unsigned> n,
+                                            llvm::ArrayRef<unsigned> k,
+                                            llvm::ArrayRef<int64_t> extents);
+
+/// The panels of `emitDotTile`: i8 [run, step, column, 4].
+HostTensor packDotWeights(const WeightMatrix &weight, const KernelISA &isa,
+                          const DotAxis &axis);
+/// Codes as i8 [k, column].
+HostTensor packDepthwiseWeights(const WeightMatrix &weight,
+                                const KernelISA &isa);
+/// i32 sums of the codes of each column, and the f32 scale of each; zero in
+/// the padding.
+HostTensor packColumnSums(const WeightMatrix &weight, const KernelISA &isa);
+HostTensor packColumnScales(const WeightMatrix &weight, const KernelISA &isa);
+
+} // namespace compress::cpu
+
+#endif // COMPRESS_LIB_TARGET_CPU_QUANTIZEDPACKING_H

@@ -1,0 +1,259 @@
+//===- WeightDecoder.cpp - Codes to f32 in registers ------------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "WeightDecoder.h"
+#include "compress/Dialect/Compress/IR/Minifloat.h"
+#include <cmath>
+#include <cstring>
+
+using namespace mlir;
+using namespace compress;
+using namespace compress::cpu;
+
+//===----------------------------------------------------------------------===//
+// Layout
+//===----------------------------------------------------------------------===//
+
+CodeLayout::CodeLayout(Type codeType)
+    : codeType(codeType), width(codeType.getIntOrFloatBitWidth()) {
+  if (isBytes()) {
+    unit = 4;
+    words = 1;
+  } else if (32 % width == 0) {
+    unit = 32 / width;
+    words = 1;
+  } else {
+    unit = 32;
+    words = width;
+  }
+}
+
+bool CodeLayout::isSigned() const {
+  auto type = dyn_cast<IntegerType>(codeType);
+  return type && !type.isUnsigned();
+}
+
+FloatPlacement::FloatPlacement(FloatType type, const KernelISA &isa) {
+  Minifloat format = Minifloat::get(type);
+  width = isa.hasF16C ? 16 : 32;
+  unsigned mantissaBits = isa.hasF16C ? 10 : 23;
+  magnitudeShift = mantissaBits - format.mantissaBits;
+  signShift = width - format.width;
+  // Products of f32 numbers that lack a large factor would be subnormal.
+  factor = isa.hasF16C ? std::ldexp(1.0f, 15 - format.bias) : 1.0f;
+}
+
+bool compress::cpu::usesTable(const CodeLayout &layout, const KernelISA &isa) {
+  return isa.permuteF32 && layout.width <= 4;
+}
+
+//===----------------------------------------------------------------------===//
+// Decoder
+//===----------------------------------------------------------------------===//
+
+WeightDecoder::WeightDecoder(KernelBuilder &k, const WeightOnlyGEMM &gemm,
+                             unsigned panelVectors, int64_t paddedColumns,
+                             Value column)
+    : k(k), gemm(gemm), isa(*gemm.isa), layout(gemm.codeType),
+      lanes(isa.getLanes()), panelVectors(panelVectors),
+      paddedColumns(paddedColumns), column(column),
+      panelBase(k.mul(column, layout.getColumnBytes(gemm.k))) {
+  if (!usesTable(layout, isa))
+    return;
+  // Indices keep bits of the next code, so the table repeats.
+  unsigned mask = (1u << layout.width) - 1;
+  std::vector<float> codes;
+  if (layout.isFloat())
+    codes = getMinifloatTable(cast<FloatType>(gemm.codeType));
+  SmallVector<float> values;
+  for (unsigned i = 0; i < lanes; ++i) {
+    unsigned code = i & mask;
+    if (layout.isFloat())
+      values.push_back(codes[code]);
+    else
+      values.push_back(layout.isSigned()
+                           ? float(llvm::SignExtend64(code, layout.width))
+                           : float(code));
+  }
+  table = arith::ConstantOp::create(
+      k.b, k.loc,
+      DenseElementsAttr::get(k.vector(lanes, k.f32()),
+                             ArrayRef<float>(values)));
+}
+
+BlockParameters WeightDecoder::loadParameters(Value block, unsigned first,
+                                              unsigned vectors) {
+  ValueRange args = k.getArguments();
+  BlockParameters result;
+  result.first = first;
+  Value base = k.add(k.mul(block, paddedColumns), column);
+  float factor = 1;
+  if (layout.isFloat() && !table)
+    factor = FloatPlacement(cast<FloatType>(gemm.codeType), isa).factor;
+  for (unsigned v = first; v < first + vectors; ++v) {
+    Value at = k.add(base, v * lanes);
+    Value scale = k.loadVector(lanes, args[2], at);
+    if (gemm.scaleType.isInteger(8)) {
+      // A power of two: its exponent; the smallest one is subnormal.
+      Value bits = k.shiftLeft(k.convert(scale, k.i32(), true), 23);
+      Value smallest = k.integer(bits.getType(), 0x400000);
+      bits = arith::MaxUIOp::create(k.b, k.loc, bits, smallest);
+      scale = k.bitcast(bits, k.vector(lanes, k.f32()));
+    } else if (gemm.scaleType.isInteger(16)) {
+      Value bits = k.shiftLeft(k.convert(scale, k.i32(), true), 16);
+      scale = k.bitcast(bits, k.vector(lanes, k.f32()));
+    } else {
+      scale = k.convert(scale, k.f32());
+    }
+    if (factor != 1)
+      scale = k.mulF(scale, k.real(scale.getType(), factor));
+    result.scales.push_back(scale);
+    if (!gemm.zeroType)
+      continue;
+    Value zero = k.loadVector(lanes, args[3], at);
+    if (!gemm.zeroType.isF32())
+      zero = k.convert(
+          k.convert(zero, k.i32(), gemm.zeroType.isUnsignedInteger()), k.f32());
+    result.zeros.push_back(zero);
+  }
+  return result;
+}
+
+SmallVector<Value> WeightDecoder::forEachBlock(Value k0, int64_t extent,
+                                               ValueRange carried,
+                                               BlockBody body) {
+  int64_t size = gemm.block;
+  Value first = k.div(k0, size);
+  if (extent <= size)
+    return body(first, k0, extent, carried);
+  int64_t full = extent / size;
+  SmallVector<Value> values = k.loop(
+      k.index(0), k.index(full), 1, carried, [&](Value i, ValueRange inner) {
+        return body(k.add(first, i), k.add(k0, k.mul(i, size)), size, inner);
+      });
+  if (extent % size)
+    values =
+        body(k.add(first, full), k.add(k0, full * size), extent % size, values);
+  return values;
+}
+
+SmallVector<Value> WeightDecoder::forEachCode(const BlockParameters &parameters,
+                                              Value k0, int64_t extent,
+                                              ValueRange carried,
+                                              CodeBody body) {
+  int64_t full = extent / layout.unit * layout.unit;
+  SmallVector<Value> values(carried);
+  if (full == layout.unit)
+    values = emitUnit(parameters, k0, layout.unit, values, body);
+  else if (full)
+    values = k.loop(k.index(0), k.index(full), layout.unit, values,
+                    [&](Value i, ValueRange inner) {
+                      return emitUnit(parameters, k.add(k0, i), layout.unit,
+                                      inner, body);
+                    });
+  if (full < extent)
+    values = emitUnit(parameters, k.add(k0, full), extent - full, values, body);
+  return values;
+}
+
+Value WeightDecoder::toVectorBase(Value offset, unsigned v,
+                                  unsigned bytesPerLane) {
+  return k.add(k.add(panelBase, offset), v * lanes * bytesPerLane);
+}
+
+SmallVector<Value> WeightDecoder::emitUnit(const BlockParameters &parameters,
+                                           Value k0, unsigned count,
+                                           ValueRange carried, CodeBody body) {
+  Value packed = k.getArguments()[1];
+  unsigned vectors = parameters.scales.size();
+  SmallVector<SmallVector<Value>> words(vectors);
+  if (!layout.isBytes()) {
+    // Words of all columns, one after the other.
+    int64_t wordBytes = int64_t(panelVectors) * lanes * 4;
+    Value base = k.mul(k.div(k0, layout.unit), layout.words * wordBytes);
+    for (unsigned v = 0; v < vectors; ++v)
+      for (unsigned w = 0; w < layout.words; ++w) {
+        Value at =
+            toVectorBase(k.add(base, w * wordBytes), parameters.first + v, 4);
+        words[v].push_back(k.bitcast(k.loadVector(4 * lanes, packed, at),
+                                     k.vector(lanes, k.i32())));
+      }
+  }
+  SmallVector<Value> values(carried);
+  for (unsigned j = 0; j < count; ++j) {
+    Value kk = k.add(k0, j);
+    SmallVector<Value> weights;
+    for (unsigned v = 0; v < vectors; ++v) {
+      Value weight;
+      if (layout.isBytes()) {
+        Value at = toVectorBase(k.mul(kk, int64_t(panelVectors) * lanes),
+                                parameters.first + v, 1);
+        Value bytes = k.loadVector(lanes, packed, at);
+        if (layout.isFloat())
+          weight = placeFloat(bytes);
+        else
+          weight =
+              k.convert(k.convert(bytes, k.i32(), !layout.isSigned()), k.f32());
+      } else {
+        weight = extract(words[v], j);
+      }
+      if (!parameters.zeros.empty())
+        weight = k.subF(weight, parameters.zeros[v]);
+      weights.push_back(weight);
+    }
+    values = body(kk, weights, values);
+  }
+  return values;
+}
+
+Value WeightDecoder::extract(ArrayRef<Value> words, unsigned j) {
+  unsigned width = layout.width;
+  unsigned word = j * width / 32, shift = j * width % 32;
+  Value bits = words[word];
+  if (shift + width > 32) {
+    bits = k.bitOr(k.shiftRight(bits, shift),
+                   k.shiftLeft(words[word + 1], 32 - shift));
+    shift = 0;
+  }
+  if (table)
+    return k.call(isa.permuteF32, table.getType(),
+                  {table, k.shiftRight(bits, shift)});
+  if (layout.isFloat())
+    return placeFloat(k.shiftRight(bits, shift));
+  if (layout.isSigned())
+    bits =
+        k.shiftRightSigned(k.shiftLeft(bits, 32 - width - shift), 32 - width);
+  else
+    bits = k.bitAnd(k.shiftRight(bits, shift), (int64_t(1) << width) - 1);
+  return k.convert(bits, k.f32());
+}
+
+Value WeightDecoder::placeFloat(Value codes) {
+  FloatPlacement placement(cast<FloatType>(gemm.codeType), isa);
+  codes = k.convert(codes, k.b.getIntegerType(placement.width),
+                    /*isUnsigned=*/true);
+  int64_t signBit = int64_t(1) << (layout.width - 1);
+  Value magnitude = k.bitAnd(codes, signBit - 1);
+  Value sign = k.shiftLeft(k.bitAnd(codes, signBit), placement.signShift);
+  Value bits = k.shiftLeft(magnitude, placement.magnitudeShift);
+  VectorType f32 = k.vector(lanes, k.f32());
+  if (placement.width == 16) {
+    bits = k.bitOr(bits, sign);
+    return k.convert(k.bitcast(bits, k.vector(lanes, k.b.getF16Type())),
+                     k.f32());
+  }
+  Minifloat format = Minifloat::get(cast<FloatType>(gemm.codeType));
+  Value isSubnormal =
+      k.lessThan(magnitude, k.integer(magnitude.getType(),
+                                      int64_t(1) << format.mantissaBits));
+  Value subnormal =
+      k.mulF(k.convert(magnitude, k.f32()),
+             k.real(f32, std::ldexp(1.0f, 1 - format.bias -
+                                              int(format.mantissaBits))));
+  bits = k.select(isSubnormal, k.bitcast(subnormal, bits.getType()),
+                  k.add(bits, int64_t(127 - format.bias) << 23));
+  return k.bitcast(k.bitOr(bits, sign), f32);
+}

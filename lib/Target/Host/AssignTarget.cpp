@@ -1,0 +1,85 @@
+//===- AssignTarget.cpp - Let a target claim contractions -------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "compress/Target/Host/Passes.h"
+#include "compress/Target/Target.h"
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/DLTI/DLTI.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/Transforms/WalkPatternRewriteDriver.h"
+
+namespace compress {
+#define GEN_PASS_DEF_COMPRESSASSIGNTARGET
+#include "compress/Target/Host/Passes.h.inc"
+} // namespace compress
+
+using namespace mlir;
+using namespace compress;
+
+namespace {
+struct AssignTarget
+    : public compress::impl::CompressAssignTargetBase<AssignTarget> {
+  using Base::Base;
+
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    auto fail = [&](llvm::Error error) {
+      module.emitError(llvm::toString(std::move(error)));
+      signalPassFailure();
+    };
+    registerAllTargets();
+    auto found = TargetRegistry::get().lookup(target);
+    if (!found)
+      return fail(found.takeError());
+    TargetOptions options{triple, cpu, features};
+    if (llvm::Error error = options.resolve())
+      return fail(std::move(error));
+    if (llvm::Error error = (*found)->checkAvailable(options))
+      return fail(std::move(error));
+    MLIRContext *context = &getContext();
+    module->setAttr(
+        DLTIDialect::kTargetSystemDescAttrName,
+        TargetSystemSpecAttr::get(
+            context, {DataLayoutEntryAttr::get(
+                         StringAttr::get(context, (*found)->getName()),
+                         (*found)->describe(context, options))}));
+    unsigned before = count();
+    RewritePatternSet patterns(context);
+    (*found)->populateClaimPatterns(patterns, options);
+    // Kernels are generated into the module while patterns run, so one walk
+    // over what there was is what we want, not a fixed point.
+    FrozenRewritePatternSet frozen(std::move(patterns));
+    SmallVector<func::FuncOp> functions(module.getOps<func::FuncOp>());
+    for (func::FuncOp function : functions)
+      if (!function->hasAttr(kGeneratedAttr))
+        walkAndApplyPatterns(function, frozen);
+    unsigned left = count();
+    numClaimed += before - left;
+    numLeft += left;
+    if (remarks)
+      module.walk([&](ContractOp op) {
+        op.emitRemark("target '")
+            << target << "' claims no contraction of " << op.getLhs().getType()
+            << " and " << op.getRhs().getType()
+            << ": it is decoded and computed densely";
+      });
+  }
+
+  unsigned count() {
+    unsigned result = 0;
+    getOperation().walk([&](ContractOp) { ++result; });
+    return result;
+  }
+};
+} // namespace

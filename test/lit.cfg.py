@@ -1,0 +1,87 @@
+# The main test suite: FileCheck tests that mirror lib/, and test/Integration.
+#
+# Features for REQUIRES: lines
+#   numpy, python-onnx, onnxruntime   the Python package can be imported
+#   avx2, avx512vnni                  the CPU has the instructions
+#   onednn                            the build uses oneDNN
+#   asan                              the build is sanitized
+# Substitutions: %python, %examples (the examples folder), %build (the build
+# folder), and the path of every tool of ours.
+import os
+import subprocess
+import sys
+
+import lit.formats
+import lit.util
+from lit.llvm import llvm_config
+from lit.llvm.subst import ToolSubst
+
+config.name = "compress"
+config.test_format = lit.formats.ShTest(execute_external=False)
+config.suffixes = [".mlir", ".test", ".py", ".td"]
+# Unit is a suite of its own; the others are input of tests.
+config.excludes = ["Unit", "Inputs", "lit.cfg.py", "lit.local.cfg", "support.py", "CMakeLists.txt"]
+config.test_source_root = os.path.dirname(__file__)
+config.test_exec_root = os.path.join(config.compress_build_dir, "test")
+
+# --- Tools ---------------------------------------------------------------
+tools_dir = os.path.join(config.compress_build_dir, "bin")
+for directory in (config.llvm_tools_dir, tools_dir):
+    llvm_config.with_environment("PATH", directory, append_path=True)
+llvm_config.with_system_environment(
+    ["HOME", "TMPDIR", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "OMP_NUM_THREADS",
+     "PYTHONUNBUFFERED"])
+tools = [ToolSubst(name, unresolved="ignore") for name in config.compress_tools if name]
+tools += [ToolSubst(name) for name in ("FileCheck", "not", "mlir-opt", "mlir-translate")]
+llvm_config.add_tool_substitutions(tools, [tools_dir, config.llvm_tools_dir])
+config.substitutions.append(("%examples", os.path.join(config.compress_source_dir, "examples")))
+config.substitutions.append(("%build", config.compress_build_dir))
+config.environment["COMPRESS_TOOLS_DIR"] = tools_dir
+config.environment["COMPRESS_EXAMPLES"] = os.path.join(config.compress_source_dir, "examples")
+
+# --- Python --------------------------------------------------------------
+# The interpreter of the environment that scripts/setup makes, if there is one;
+# COMPRESS_PYTHON overrides it.
+venv_python = os.path.join(config.compress_source_dir, ".venv", "bin", "python3")
+python = os.environ.get("COMPRESS_PYTHON") or (
+    venv_python if os.path.exists(venv_python) else sys.executable)
+config.substitutions.append(("%python", f'"{python}"'))
+config.environment["PYTHONDONTWRITEBYTECODE"] = "1"
+
+PROBE = """
+for module in ("numpy", "onnx", "onnxruntime"):
+    try:
+        __import__(module)
+        print(module)
+    except Exception:
+        pass
+"""
+try:
+    found = subprocess.run([python, "-c", PROBE], capture_output=True, text=True).stdout.split()
+except OSError:
+    found = []
+for module, feature in (("numpy", "numpy"), ("onnx", "python-onnx"),
+                        ("onnxruntime", "onnxruntime")):
+    if module in found:
+        config.available_features.add(feature)
+    else:
+        lit_config.note(f"{python} has no {module}: tests that require {feature} are skipped")
+
+# --- The machine and the build -------------------------------------------
+try:
+    with open("/proc/cpuinfo") as cpuinfo:
+        flags = set(next((l for l in cpuinfo if l.startswith("flags")), "").split())
+except OSError:
+    flags = set()
+if "avx2" in flags:
+    config.available_features.add("avx2")
+if {"avx512_vnni", "avx512vl", "avx512bw"} <= flags:
+    config.available_features.add("avx512vnni")
+if config.compress_onednn.upper() in ("1", "ON", "TRUE", "YES"):
+    config.available_features.add("onednn")
+if "address" in config.compress_sanitize:
+    config.available_features.add("asan")
+
+# A test that hangs fails instead of stopping the run (lit needs psutil for it).
+if lit.util.killProcessAndChildrenIsSupported()[0] and not lit_config.maxIndividualTestTime:
+    lit_config.maxIndividualTestTime = 900

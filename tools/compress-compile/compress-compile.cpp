@@ -1,0 +1,262 @@
+//===- compress-compile.cpp - The compiler driver ---------------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "compress/InitAll.h"
+#include "compress/Pipelines/Compiler.h"
+#include "compress/Search/Search.h"
+#include "mlir/IR/MLIRContext.h"
+#include "mlir/InitAllDialects.h"
+#include "mlir/InitAllExtensions.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/CommandLine.h"
+#include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/InitLLVM.h"
+#include "llvm/Support/ThreadPool.h"
+#include "llvm/Support/WithColor.h"
+
+using namespace compress;
+using namespace llvm;
+
+static constexpr char intro[] =
+    R"(compress-compile - compress a neural network and compile it
+
+  Reads an ONNX model, gives each weight a level (how it is stored), and writes
+  a native library, the compressed ONNX model and a report.
+
+EXAMPLES
+  8-bit weights, checked on labelled data:
+      compress-compile model.onnx -o out --data calib.npz --eval test.npz --level int8
+  At most a quarter of the size, with the best level for each layer:
+      compress-compile model.onnx -o out --data calib.npz --max-size 25%
+  As small as possible at a loss of at most one point of accuracy:
+      compress-compile model.onnx -o out --data calib.npz --eval test.npz --max-drop 1%
+      --levels f32,int8,int4-g32
+  Edit the plan by hand and apply it:
+      compress-compile model.onnx -o out2 --plan out/plan.yaml
+  No compression, only compile:
+      compress-compile model.onnx -o out --level f32
+  Look at the IR on its way:
+      compress-compile model.onnx -o out --level int8 --emit mlir-after=plan,llvm
+
+OUTPUT
+  model.so, model.h     library and its C interface (compress-run runs it, too)
+  model.safetensors     weights, mapped when the library loads them
+  model.onnx            the compressed model for other ONNX runtimes
+  plan.yaml             the level of each weight
+  report.html, .json    sizes, errors, quality, latency
+  Files appear together at the end; after an error nothing has changed. Equal
+  inputs give equal bytes (reports, which hold times, aside).
+
+DATA
+  An .npz with an array for each input of the model, an .npy for a model with one
+  input, or a folder of ONNX test data (input_0.pb ...). Axis 0 counts samples
+  where the model's batch is 1 or dynamic. --eval also takes an integer array
+  'labels' shaped like an output without its last axis: one class per sample
+  (gives accuracy) or per token (gives perplexity).
+)";
+
+static constexpr char outro[] = R"(
+ENVIRONMENT
+  OMP_NUM_THREADS, OMP_PROC_BIND ...   threads of runs, as OpenMP defines them;
+                                       --threads wins
+EXIT CODE
+  0: success; 1: an error, which is one line on standard error.
+)";
+
+namespace {
+
+/// Made in main, after LLVM's own options are gone.
+struct Options {
+  cl::OptionCategory category{"compress-compile options"};
+  cl::opt<std::string> model{cl::Positional, cl::Required,
+                             cl::desc("<model.onnx>")};
+  cl::opt<std::string> output{"o",
+                              cl::desc("Folder for the results (required)"),
+                              cl::value_desc("folder"), cl::cat(category)};
+  cl::opt<std::string> data{
+      "data",
+      cl::desc("Calibration samples: improve most levels, needed by "
+               "some"),
+      cl::value_desc("file"), cl::cat(category)};
+  cl::opt<std::string> eval{"eval",
+                            cl::desc("Evaluation samples, maybe with 'labels'"),
+                            cl::value_desc("file"), cl::cat(category)};
+  cl::opt<std::string> level{
+      "level",
+      cl::desc("The level of every weight (default int8; f32: no compression)"),
+      cl::value_desc("name"), cl::cat(category)};
+  cl::opt<std::string> plan{"plan", cl::desc("A plan.yaml to apply"),
+                            cl::value_desc("file"), cl::cat(category)};
+  cl::opt<std::string> maxSize{
+      "max-size",
+      cl::desc("Search: at most this size of all weights and constants, such "
+               "as 25% (of the float model), 300000 (bytes), 1.5MB, 64KiB"),
+      cl::value_desc("size"), cl::cat(category)};
+  cl::opt<std::string> maxDrop{
+      "max-drop",
+      cl::desc("Search: the smallest plan that loses at most this on --eval: "
+               "points of accuracy, relative rise of perplexity with labels "
+               "per token, relative output error without labels"),
+      cl::value_desc("1%"), cl::cat(category)};
+  cl::opt<std::string> maxLatency{
+      "max-latency",
+      cl::desc("Not supported yet: no search knows the time of a level"),
+      cl::value_desc("3ms"), cl::cat(category)};
+  cl::opt<std::string> levels{
+      "levels",
+      cl::desc("What the search chooses from (default f32,int8,int4-g32)"),
+      cl::value_desc("a,b,..."), cl::cat(category)};
+  cl::opt<std::string> search{"search",
+                              cl::desc("How to search (default greedy)"),
+                              cl::value_desc("name"), cl::cat(category)};
+  cl::opt<std::string> target{
+      "target", cl::desc("What the library runs on (default cpu)"),
+      cl::value_desc("name"), cl::init("cpu"), cl::cat(category)};
+  cl::opt<std::string> cpu{
+      "target-cpu",
+      cl::desc("LLVM's name of the processor (default: this machine's)"),
+      cl::value_desc("name"), cl::cat(category)};
+  cl::opt<std::string> features{
+      "target-features",
+      cl::desc("LLVM features, such as +avx2,-avx512f (default: this "
+               "machine's, or those of --target-cpu)"),
+      cl::value_desc("list"), cl::cat(category)};
+  cl::opt<std::string> profile{
+      "profile",
+      cl::desc("Who runs model.onnx: onnxruntime (default) or standard (all "
+               "that ONNX defines)"),
+      cl::value_desc("name"), cl::init("onnxruntime"), cl::cat(category)};
+  cl::opt<int> threads{"threads",
+                       cl::desc("Threads for the compiler and for runs; 0: all "
+                                "cores (default)"),
+                       cl::value_desc("n"), cl::init(0), cl::cat(category)};
+  cl::opt<uint64_t> seed{
+      "seed", cl::desc("Seed of everything that is sampled (default 0)"),
+      cl::value_desc("n"), cl::init(0), cl::cat(category)};
+  cl::opt<bool> noCompare{
+      "no-compare",
+      cl::desc("Do not compile the float model for comparison: saves time"),
+      cl::cat(category)};
+  cl::opt<bool> remarks{
+      "remarks",
+      cl::desc("Note what the target leaves to the slow reference way"),
+      cl::cat(category)};
+  cl::list<std::string> emit{
+      "emit",
+      cl::desc("Also write IR: mlir-after=STAGE with import, simplify, plan, "
+               "onnx or a pass of the compile pipeline; llvm"),
+      cl::value_desc("what"), cl::cat(category)};
+};
+
+} // namespace
+
+/// The overview of --help, with what is registered.
+static std::string getOverview() {
+  std::string text = intro;
+  raw_string_ostream os(text);
+  os << "\nLEVELS\n";
+  std::string levels;
+  raw_string_ostream levelStream(levels);
+  printLevelHelp(levelStream);
+  SmallVector<StringRef> lines;
+  StringRef(levels).rtrim().split(lines, '\n');
+  for (StringRef line : lines)
+    os << "  " << line << "\n";
+  os << "\nTARGETS\n";
+  for (const Target *target : TargetRegistry::get().getTargets())
+    os << formatv("  {0,-12} {1}\n", target->getName(), target->getSummary());
+  os << "\nSEARCHES\n";
+  for (const Search *search : getSearches())
+    os << formatv("  {0,-12} {1}\n", search->getName(), search->getSummary());
+  os << outro;
+  return text;
+}
+
+static Expected<CompilerOptions> toCompilerOptions(const Options &parsed) {
+  CompilerOptions options;
+  options.model = parsed.model;
+  options.output = parsed.output;
+  options.data = parsed.data;
+  options.eval = parsed.eval;
+  options.level = parsed.level;
+  options.plan = parsed.plan;
+  options.levels = parsed.levels;
+  options.search = parsed.search;
+  options.target = parsed.target;
+  options.targetOptions.cpu = parsed.cpu;
+  options.targetOptions.features = parsed.features;
+  options.profile = parsed.profile;
+  options.threads = parsed.threads;
+  options.seed = parsed.seed;
+  options.compare = !parsed.noCompare;
+  options.remarks = parsed.remarks;
+  options.emit.assign(parsed.emit.begin(), parsed.emit.end());
+  if (options.output.empty())
+    return createStringError("-o: give a folder for the results");
+  if (options.threads < 0)
+    return createStringError("--threads: cannot be negative");
+  // Not silently ignored, and not claimed.
+  if (!parsed.maxLatency.empty())
+    return createStringError(
+        "--max-latency: not supported yet: no search knows how long a level "
+        "takes; use --max-size or --max-drop, and see the measured latency in "
+        "the report");
+  if (!parsed.maxSize.empty()) {
+    auto limit = SizeLimit::parse(parsed.maxSize);
+    if (!limit)
+      return createStringError("--max-size: " + toString(limit.takeError()));
+    options.maxSize = *limit;
+  }
+  if (!parsed.maxDrop.empty()) {
+    auto limit = parseFraction(parsed.maxDrop);
+    if (!limit)
+      return createStringError("--max-drop: " + toString(limit.takeError()));
+    options.maxDrop = *limit;
+  }
+  return options;
+}
+
+static int fail(StringRef message) {
+  outs().flush();
+  WithColor::error(errs(), "compress-compile") << message << '\n';
+  return 1;
+}
+
+int main(int argc, char **argv) {
+  InitLLVM init(argc, argv);
+  cl::ResetCommandLineParser();
+  registerAllTargets();
+  Options parsed;
+  std::string overview = getOverview(), problems;
+  raw_string_ostream problemStream(problems);
+  if (!cl::ParseCommandLineOptions(argc, argv, overview, &problemStream)) {
+    // The first problem is enough; its line begins with the program's name.
+    StringRef line = StringRef(problems).trim().split('\n').first;
+    line.consume_front(StringRef(argv[0]));
+    line.consume_front("compress-compile");
+    line.consume_front(": ");
+    return fail(line.rtrim().str() + " (--help tells more)");
+  }
+  Expected<CompilerOptions> options = toCompilerOptions(parsed);
+  if (!options)
+    return fail(toString(options.takeError()));
+
+  mlir::DialectRegistry registry;
+  mlir::registerAllDialects(registry);
+  mlir::registerAllExtensions(registry);
+  compress::registerAllDialects(registry);
+  // The context uses the pool, hence outlives it not.
+  DefaultThreadPool pool(hardware_concurrency(options->threads));
+  mlir::MLIRContext context(registry, mlir::MLIRContext::Threading::DISABLED);
+  if (options->threads != 1)
+    context.setThreadPool(pool);
+
+  Expected<Report> report = compileModel(*options, context);
+  if (!report)
+    return fail(toString(report.takeError()));
+  report->print(outs());
+  return 0;
+}

@@ -1,0 +1,86 @@
+//===- QuantizedKernelTestUtils.h - Run claimed contractions ----*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Builds one contraction, lets the CPU target claim it for a chosen instruction
+// set, compiles it in memory and runs it.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef COMPRESS_UNITTESTS_TARGET_CPU_QUANTIZEDKERNELTESTUTILS_H
+#define COMPRESS_UNITTESTS_TARGET_CPU_QUANTIZEDKERNELTESTUTILS_H
+
+#include "compress/Dialect/Compress/IR/Compress.h"
+#include "compress/Target/Target.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/BuiltinOps.h"
+#include <functional>
+#include <memory>
+#include <vector>
+
+namespace compress::test {
+
+/// A context with every dialect that the lowering needs.
+mlir::MLIRContext &getContext();
+
+/// The options of a row of the table of instruction sets, or nothing when this
+/// machine cannot run it.
+std::optional<TargetOptions> getOptions(llvm::StringRef isa);
+/// Names of the instruction sets that this machine runs, best first.
+std::vector<std::string> getRunnableISAs();
+
+/// A dense f32 array.
+struct Array {
+  std::vector<int64_t> shape;
+  std::vector<float> values;
+
+  static Array random(std::vector<int64_t> shape, unsigned seed,
+                      float scale = 1.0f);
+  static Array filled(std::vector<int64_t> shape, float value);
+  int64_t size() const { return values.size(); }
+};
+
+CompressedTensorType parseType(const std::string &text);
+/// Leaves of `values` encoded as `type`.
+std::vector<HostTensor> encode(CompressedTensorType type, const Array &values);
+/// What the reference decodes `values` to after encoding.
+Array roundTrip(CompressedTensorType type, const Array &values);
+
+/// One function `f`, claimed and compiled.
+class Compiled {
+public:
+  /// `build` makes the body of `f`, whose parameters and one result are f32
+  /// tensors. Fails the current test when anything goes wrong.
+  Compiled(const TargetOptions &options, mlir::TypeRange inputs,
+           mlir::RankedTensorType result,
+           llvm::function_ref<mlir::Value(mlir::OpBuilder &, mlir::ValueRange)>
+               build);
+  ~Compiled();
+
+  /// Whether the contraction became a kernel.
+  bool isClaimed() const { return claimed; }
+  /// Bytes of all constants of the claimed module.
+  int64_t getConstantBytes() const { return constantBytes; }
+  Array operator()(const std::vector<Array> &inputs) const;
+  /// Seconds of one call, the best of several.
+  double time(const std::vector<Array> &inputs) const;
+
+private:
+  void
+  compile(const TargetOptions &options, mlir::TypeRange inputs,
+          mlir::RankedTensorType result,
+          llvm::function_ref<mlir::Value(mlir::OpBuilder &, mlir::ValueRange)>
+              build);
+
+  struct Impl;
+  std::unique_ptr<Impl> impl;
+  bool claimed = false;
+  int64_t constantBytes = 0;
+  unsigned resultRank;
+};
+
+} // namespace compress::test
+
+#endif // COMPRESS_UNITTESTS_TARGET_CPU_QUANTIZEDKERNELTESTUTILS_H

@@ -1,0 +1,421 @@
+//===- QuantizedMatmulTest.cpp - Quantized matrix products ------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "QuantizedKernelTestUtils.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "gtest/gtest.h"
+#include <cmath>
+
+using namespace mlir;
+using namespace compress;
+using namespace compress::test;
+
+namespace {
+enum class Init { Zero, Bias, Tensor };
+
+struct Matmul {
+  int64_t n, k;
+  /// Encodings; an empty activation stays f32.
+  std::string activation, weight;
+  /// Weights stored [N, K].
+  bool transposed = false;
+  Init init = Init::Zero;
+  Array weights = {};
+  std::vector<float> staticParameters = {}; // scale, zero point
+
+  CompressedTensorType getWeightType() const {
+    auto shape = transposed ? std::pair(n, k) : std::pair(k, n);
+    return parseType(std::to_string(shape.first) + "x" +
+                     std::to_string(shape.second) + "xf32, " + weight);
+  }
+  CompressedTensorType getActivationType() const {
+    return parseType("?x" + std::to_string(k) + "xf32, " + activation);
+  }
+
+  std::unique_ptr<Compiled> compile(const TargetOptions &options) {
+    if (weights.values.empty())
+      weights = Array::random(transposed ? std::vector<int64_t>{n, k}
+                                         : std::vector<int64_t>{k, n},
+                              7 * n + k, 0.3f);
+    MLIRContext *context = &test::getContext();
+    Type f32 = Float32Type::get(context);
+    int64_t dynamic = ShapedType::kDynamic;
+    auto x = RankedTensorType::get({dynamic, k}, f32);
+    auto y = RankedTensorType::get({dynamic, n}, f32);
+    SmallVector<Type> inputs{x};
+    if (init == Init::Bias)
+      inputs.push_back(RankedTensorType::get({n}, f32));
+    if (init == Init::Tensor)
+      inputs.push_back(y);
+    return std::make_unique<Compiled>(
+        options, inputs, y,
+        [&](OpBuilder &b, ValueRange args) { return build(b, args, y); });
+  }
+
+  Value build(OpBuilder &b, ValueRange args, RankedTensorType y) {
+    Location loc = b.getUnknownLoc();
+    Value lhs = args[0];
+    if (!activation.empty()) {
+      CompressedTensorType type = getActivationType();
+      SmallVector<Value> parameters;
+      if (!staticParameters.empty()) {
+        auto components = type.getComponents();
+        auto scaleType = cast<RankedTensorType>(components[1].type);
+        parameters.push_back(arith::ConstantOp::create(
+            b, loc, DenseElementsAttr::get(scaleType, staticParameters[0])));
+        if (components.size() > 2) {
+          auto zeroType = cast<RankedTensorType>(components[2].type);
+          parameters.push_back(arith::ConstantOp::create(
+              b, loc,
+              DenseElementsAttr::get(
+                  zeroType,
+                  APInt(zeroType.getElementTypeBitWidth(),
+                        uint64_t(int64_t(staticParameters[1])), true, true))));
+        }
+      }
+      lhs = EncodeOp::create(b, loc, type, lhs, parameters);
+    }
+    CompressedTensorType type = getWeightType();
+    Value rhs =
+        compress::ConstantOp::create(b, loc, type, encode(type, weights));
+    SmallVector<OpFoldResult> sizes{tensor::getMixedSize(b, loc, args[0], 0),
+                                    b.getIndexAttr(n)};
+    Value start;
+    if (init == Init::Tensor) {
+      start = args[1];
+    } else {
+      start = tensor::EmptyOp::create(b, loc, sizes, b.getF32Type());
+      if (init == Init::Zero)
+        start =
+            linalg::FillOp::create(
+                b, loc,
+                Value(arith::ConstantOp::create(b, loc, b.getF32FloatAttr(0))),
+                start)
+                .getResult(0);
+      else
+        start = linalg::BroadcastOp::create(b, loc, args[1], start,
+                                            ArrayRef<int64_t>{0})
+                    ->getResult(0);
+    }
+    AffineExpr m, nn, kk;
+    bindDims(b.getContext(), m, nn, kk);
+    auto map = [&](AffineExpr first, AffineExpr second) {
+      return AffineMap::get(3, 0, {first, second}, b.getContext());
+    };
+    Attribute parallel = b.getStringAttr("parallel");
+    return ContractOp::create(
+        b, loc, y, lhs, rhs, start,
+        b.getAffineMapArrayAttr(
+            {map(m, kk), transposed ? map(nn, kk) : map(kk, nn), map(m, nn)}),
+        b.getArrayAttr({parallel, parallel, b.getStringAttr("reduction")}));
+  }
+
+  /// Runs on `m` rows and compares with the exact sum of decoded values.
+  void check(const Compiled &compiled, const Array &x, StringRef what) {
+    int64_t m = x.shape[0];
+    std::vector<Array> inputs{x};
+    if (init == Init::Bias)
+      inputs.push_back(Array::random({n}, 3));
+    if (init == Init::Tensor)
+      inputs.push_back(Array::random({m, n}, 4));
+    Array original = inputs.back();
+    Array y = compiled(inputs);
+    ASSERT_EQ(y.shape, (std::vector<int64_t>{m, n})) << what.str();
+    Array a = x;
+    if (!activation.empty()) {
+      CompressedTensorType type = getActivationType();
+      if (staticParameters.empty()) {
+        a = m ? roundTrip(type, x) : x;
+      } else {
+        auto quant = cast<QuantAttr>(type.getEncoding());
+        auto [lo, hi] = quant.getCodeRange();
+        float zero = quant.getZero() ? staticParameters[1] : 0;
+        for (float &value : a.values) {
+          float code = std::nearbyint(value / staticParameters[0]) + zero;
+          code = std::fmin(std::fmax(code, float(lo)), float(hi));
+          value = (code - zero) * staticParameters[0];
+        }
+      }
+    }
+    Array w = roundTrip(getWeightType(), weights);
+    double worst = 0;
+    for (int64_t i = 0; i < m; ++i)
+      for (int64_t j = 0; j < n; ++j) {
+        double start = init == Init::Zero   ? 0
+                       : init == Init::Bias ? original.values[j]
+                                            : original.values[i * n + j];
+        double sum = start, magnitude = std::fabs(start);
+        for (int64_t l = 0; l < k; ++l) {
+          double product = double(a.values[i * k + l]) *
+                           w.values[transposed ? j * k + l : l * n + j];
+          sum += product;
+          magnitude += std::fabs(product);
+        }
+        double bound = (k + 6) * std::ldexp(1.0, -24) * magnitude + 1e-30;
+        worst = std::max(worst, std::fabs(y.values[i * n + j] - sum) / bound);
+        if (!(worst <= 1)) {
+          FAIL() << what.str() << ": m=" << m << " n=" << n << " k=" << k
+                 << " at " << i << ", " << j << ": found "
+                 << y.values[i * n + j] << ", expected " << sum;
+        }
+      }
+  }
+};
+
+const std::string kToken =
+    "quant<ui8, group = [1, *], scale = f32, zero = ui8>";
+const std::string kTensor =
+    "quant<ui8, group = [*, *], scale = f32, zero = ui8>";
+const std::string kSymmetric = "quant<i8, group = [*, *], scale = f32>";
+std::string channelInt8(bool transposed) {
+  return transposed ? "quant<i8, group = [1, *], scale = f32>"
+                    : "quant<i8, group = [*, 1], scale = f32>";
+}
+
+const int64_t kRows[] = {0, 1, 2, 3, 5, 7, 16, 33};
+} // namespace
+
+TEST(IntegerMatmul, OddShapes) {
+  for (const std::string &isa : getRunnableISAs()) {
+    bool isBest = isa == getRunnableISAs()[0];
+    for (int64_t n : {1, 10, 16, 63, 64, 65, 130})
+      for (int64_t k : {1, 3, 4, 31, 32, 33, 64, 100}) {
+        // The best instruction set sees the whole grid, others a part of it.
+        if (!isBest && (n + k) % 5)
+          continue;
+        Matmul op{n, k, kToken, channelInt8(n % 2)};
+        op.transposed = n % 2;
+        op.init = Init(k % 3);
+        auto compiled = op.compile(*getOptions(isa));
+        ASSERT_TRUE(compiled->isClaimed());
+        for (int64_t m : kRows)
+          op.check(*compiled, Array::random({m, k}, m + 1), isa);
+      }
+  }
+}
+
+TEST(IntegerMatmul, Activations) {
+  std::vector<std::pair<std::string, std::vector<float>>> encodings{
+      {kTensor, {}},
+      {kSymmetric, {}},
+      {kTensor, {0.02f, 100}},
+      {kSymmetric, {0.02f}},
+      {"quant<i8, group = [*, *], scale = f32, zero = i8>", {0.02f, -100}},
+      {"quant<i8, group = [1, *], scale = f32, zero = i8>", {}},
+      {"quant<i8, group = [1, *], scale = f32>", {}},
+      {"quant<ui8, group = [*, *], scale = f32>", {}},
+  };
+  for (const std::string &isa : getRunnableISAs())
+    for (auto &[encoding, parameters] : encodings) {
+      Matmul op{20, 77, encoding, channelInt8(false)};
+      op.staticParameters = parameters;
+      auto compiled = op.compile(*getOptions(isa));
+      ASSERT_TRUE(compiled->isClaimed());
+      for (int64_t m : kRows)
+        op.check(*compiled, Array::random({m, 77}, m + 1), isa + encoding);
+    }
+}
+
+TEST(IntegerMatmul, Extremes) {
+  // Sums of the largest magnitude that 32 bits have to hold.
+  for (const std::string &isa : getRunnableISAs())
+    for (float sign : {1.0f, -1.0f}) {
+      constexpr int64_t k = 65536;
+      Matmul op{16, k, kSymmetric, channelInt8(true)};
+      op.activation = "quant<ui8, group = [*, *], scale = f32>";
+      op.staticParameters = {1.0f};
+      op.transposed = true;
+      op.weights = Array::filled({16, k}, sign);
+      auto compiled = op.compile(*getOptions(isa));
+      ASSERT_TRUE(compiled->isClaimed());
+      op.check(*compiled, Array::filled({2, k}, 300.0f), isa);
+    }
+}
+
+TEST(IntegerMatmul, SpecialValues) {
+  for (const std::string &isa : getRunnableISAs()) {
+    Matmul op{8, 40, kToken, channelInt8(false)};
+    auto compiled = op.compile(*getOptions(isa));
+    Array x = Array::random({4, 40}, 1);
+    std::fill_n(x.values.begin(), 40, 0.0f);      // a row of zeros
+    std::fill_n(x.values.begin() + 40, 40, 2.5f); // no negative value
+    for (int i = 0; i < 40; ++i)
+      x.values[80 + i] = -1.0f - i; // no positive value
+    x.values[125] = NAN;
+    Array y = (*compiled)({x});
+    Array clean = x;
+    // The reference ignores NaN in ranges and encodes it as the largest code.
+    Array a = roundTrip(op.getActivationType(), x);
+    EXPECT_FALSE(std::isnan(a.values[125]));
+    clean.values = a.values;
+    Array w = roundTrip(op.getWeightType(), op.weights);
+    for (int64_t i = 0; i < 4; ++i)
+      for (int64_t j = 0; j < 8; ++j) {
+        double sum = 0;
+        for (int64_t l = 0; l < 40; ++l)
+          sum += double(a.values[i * 40 + l]) * w.values[l * 8 + j];
+        EXPECT_NEAR(y.values[i * 8 + j], sum, 1e-3) << isa;
+      }
+  }
+}
+
+TEST(IntegerMatmul, WeightsDoNotGrow) {
+  Matmul op{256, 512, kToken, channelInt8(true)};
+  op.transposed = true;
+  auto compiled = op.compile(*getOptions(getRunnableISAs()[0]));
+  // Codes, scales and sums.
+  EXPECT_LE(compiled->getConstantBytes(), 256 * 512 + 256 * 8);
+}
+
+TEST(IntegerMatmul, DISABLED_Speed) {
+  for (auto [m, n, k] : {std::tuple<int64_t, int64_t, int64_t>{1, 4096, 4096},
+                         {16, 4096, 4096},
+                         {128, 4096, 4096},
+                         {512, 512, 512},
+                         {128, 1024, 1024}})
+    for (const std::string &isa : getRunnableISAs()) {
+      Matmul op{n, k, kToken, channelInt8(true)};
+      op.transposed = true;
+      auto compiled = op.compile(*getOptions(isa));
+      double seconds = compiled->time({Array::random({m, k}, 1)});
+      printf("%-12s m=%4ld n=%4ld k=%4ld %8.3f ms %8.1f GOPS\n", isa.c_str(), m,
+             n, k, seconds * 1e3, 2e-9 * m * n * k / seconds);
+    }
+}
+
+//===----------------------------------------------------------------------===//
+// Weights only
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// A `quant` encoding with blocks of `block` along K (0 for all of it).
+std::string makeEncoding(const std::string &code, int64_t block,
+                         bool transposed, const std::string &scale,
+                         const std::string &zero = "") {
+  std::string size = block ? std::to_string(block) : "*";
+  return "quant<" + code + ", group = [" +
+         (transposed ? "1, " + size : size + ", 1") + "], scale = " + scale +
+         (zero.empty() ? "" : ", zero = " + zero) + ">";
+}
+} // namespace
+
+TEST(WeightOnlyMatmul, Encodings) {
+  struct Case {
+    const char *code;
+    int64_t block;
+    const char *scale, *zero;
+  };
+  const Case cases[] = {
+      {"i8", 0, "f32", ""},
+      {"i4", 32, "f16", ""},
+      {"ui4", 32, "f16", "ui4"},
+      {"ui4", 16, "f32", "f32"},
+      {"i4", 0, "f32", ""},
+      {"i4", 64, "bf16", "i4"},
+      {"ui8", 32, "f32", "ui8"},
+      {"i8", 16, "f16", "i8"},
+      {"i3", 32, "f16", ""},
+      {"ui5", 0, "f32", "ui5"},
+      {"i6", 32, "f32", ""},
+      {"i7", 64, "f32", ""},
+      {"i2", 16, "f16", ""},
+      {"ui2", 32, "f16", "f16"},
+      {"ui1", 32, "f32", "f32"},
+      {"f8E4M3FN", 0, "f32", ""},
+      {"f8E5M2", 32, "f8E8M0FNU", ""},
+      {"f4E2M1FN", 32, "f8E8M0FNU", ""},
+      {"f6E3M2FN", 32, "f8E8M0FNU", ""},
+      {"f6E2M3FN", 32, "f8E8M0FNU", ""},
+      {"f8E4M3FNUZ", 32, "f32", ""},
+  };
+  for (const std::string &isa : getRunnableISAs()) {
+    bool isBest = isa == getRunnableISAs()[0];
+    for (auto [i, c] : llvm::enumerate(cases))
+      for (auto [n, k] : {std::pair<int64_t, int64_t>{65, 100},
+                          {20, 64},
+                          {130, 33},
+                          {7, 600}}) {
+        if ((!isBest || i > 3) && (n + i) % (isBest ? 3 : 8))
+          continue;
+        bool transposed = i % 2;
+        std::string encoding =
+            makeEncoding(c.code, c.block, transposed, c.scale, c.zero);
+        Matmul op{n, k, "", encoding};
+        op.transposed = transposed;
+        op.init = Init((i + n) % 3);
+        auto compiled = op.compile(*getOptions(isa));
+        ASSERT_TRUE(compiled->isClaimed()) << isa << " " << encoding;
+        for (int64_t m : {0, 1, 2, 3, 7, 8, 9, 33})
+          op.check(*compiled, Array::random({m, k}, m + 1),
+                   isa + " " + encoding);
+      }
+  }
+}
+
+TEST(WeightOnlyMatmul, LongBlocksAndPanels) {
+  // More than one decoded part, blocks longer than it, the last one short.
+  for (int64_t block : {0, 32, 96, 512, 300}) {
+    Matmul op{80, 1100, "", makeEncoding("i8", block, true, "f32")};
+    op.transposed = true;
+    auto compiled = op.compile(*getOptions(getRunnableISAs()[0]));
+    ASSERT_TRUE(compiled->isClaimed()) << block;
+    for (int64_t m : {1, 6, 20, 200})
+      op.check(*compiled, Array::random({m, 1100}, m + 1),
+               "block " + std::to_string(block));
+  }
+}
+
+TEST(WeightOnlyMatmul, EncodedActivation) {
+  Matmul op{40, 64, kToken, makeEncoding("i4", 32, true, "f16")};
+  op.transposed = true;
+  auto compiled = op.compile(*getOptions(getRunnableISAs()[0]));
+  ASSERT_TRUE(compiled->isClaimed());
+  op.check(*compiled, Array::random({5, 64}, 1), "encoded activation");
+}
+
+TEST(WeightOnlyMatmul, WeightsDoNotGrow) {
+  Matmul op{512, 1024, "", makeEncoding("i4", 32, true, "f16")};
+  op.transposed = true;
+  auto compiled = op.compile(*getOptions(getRunnableISAs()[0]));
+  ASSERT_TRUE(compiled->isClaimed());
+  EXPECT_EQ(compiled->getConstantBytes(), 512 * 1024 / 2 + 512 * 32 * 2);
+}
+
+TEST(WeightOnlyMatmul, LeavesOthersAlone) {
+  auto isClaimed = [](const std::string &encoding, int64_t k) {
+    Matmul op{16, k, "", encoding};
+    op.transposed = true;
+    return op.compile(*getOptions(getRunnableISAs()[0]))->isClaimed();
+  };
+  EXPECT_FALSE(isClaimed("quant<i12, group = [1, *], scale = f32>", 64));
+  // A block that no unit of codes fits into.
+  EXPECT_FALSE(isClaimed("quant<i4, group = [1, 12], scale = f32>", 64));
+  EXPECT_FALSE(
+      isClaimed("quant<i4, group = [1, 32], scale = quant<ui8, group = [1, *], "
+                "scale = f32>>",
+                64));
+}
+
+TEST(WeightOnlyMatmul, DISABLED_Speed) {
+  for (auto [code, block, scale] :
+       {std::tuple<const char *, int64_t, const char *>{"i4", 32, "f16"},
+        {"i8", 0, "f32"},
+        {"f4E2M1FN", 32, "f8E8M0FNU"},
+        {"f8E4M3FN", 0, "f32"}})
+    for (const std::string &isa : getRunnableISAs()) {
+      Matmul op{4096, 4096, "", makeEncoding(code, block, true, scale)};
+      op.transposed = true;
+      auto compiled = op.compile(*getOptions(isa));
+      for (int64_t m : {1, 8, 16, 128}) {
+        double seconds = compiled->time({Array::random({m, 4096}, 1)});
+        printf("%-12s %-9s m=%4ld n=4096 k=4096 %8.3f ms %8.1f GFLOPS\n",
+               isa.c_str(), code, m, seconds * 1e3,
+               2e-9 * m * 4096 * 4096 / seconds);
+      }
+    }
+}
