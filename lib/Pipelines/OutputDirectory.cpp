@@ -11,10 +11,9 @@
 #include "llvm/Support/Path.h"
 #include "llvm/Support/Signals.h"
 #include <csignal>
-#include <cstdio>
 #include <cstring>
-#include <dirent.h>
 #include <fcntl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 using namespace compress;
@@ -30,34 +29,54 @@ using namespace llvm;
 static char leftovers[1 << 14];
 static volatile sig_atomic_t hasLeftovers;
 
-/// Removes the files of one folder and those of its subfolders.
-static void removeContents(const char *path, int depth) {
-  DIR *folder = opendir(path);
-  if (!folder)
-    return;
-  static char entry[8192];
-  while (dirent *item = readdir(folder)) {
-    if (!strcmp(item->d_name, ".") || !strcmp(item->d_name, ".."))
-      continue;
-    if (unlinkat(dirfd(folder), item->d_name, 0) == 0 || depth == 0)
-      continue;
-    int length = snprintf(entry, sizeof entry, "%s/%s", path, item->d_name);
-    if (length <= 0 || size_t(length) >= sizeof entry)
-      continue;
-    // The recursive call overwrites `entry`, hence unlinkat by name.
-    char name[256];
-    snprintf(name, sizeof name, "%s", item->d_name);
-    removeContents(strdupa(entry), depth - 1);
-    unlinkat(dirfd(folder), name, AT_REMOVEDIR);
+/// Removes the files of one folder and those of its subfolders. Runs in a
+/// signal handler, where opendir could wait forever for the allocator's lock
+/// that the interrupted code holds: system calls only.
+static void removeContents(int folder, int depth) {
+  // The kernel's own layout of a directory entry.
+  struct Entry {
+    uint64_t inode;
+    int64_t offset;
+    unsigned short length;
+    unsigned char type;
+    char name[1];
+  };
+  alignas(Entry) char buffer[4096];
+  for (bool removed = true; removed;) {
+    removed = false;
+    lseek(folder, 0, SEEK_SET);
+    long size;
+    while ((size = syscall(SYS_getdents64, folder, buffer, sizeof buffer)) > 0)
+      for (long at = 0; at < size;) {
+        auto *item = reinterpret_cast<Entry *>(buffer + at);
+        at += item->length;
+        if (!strcmp(item->name, ".") || !strcmp(item->name, ".."))
+          continue;
+        if (unlinkat(folder, item->name, 0) == 0) {
+          removed = true;
+          continue;
+        }
+        if (depth == 0)
+          continue;
+        int inner = openat(folder, item->name, O_RDONLY | O_DIRECTORY);
+        if (inner < 0)
+          continue;
+        removeContents(inner, depth - 1);
+        close(inner);
+        removed |= unlinkat(folder, item->name, AT_REMOVEDIR) == 0;
+      }
   }
-  closedir(folder);
 }
 
 static void removeLeftovers(void *) {
   if (!hasLeftovers)
     return;
   hasLeftovers = 0;
-  removeContents(leftovers, 4);
+  int folder = open(leftovers, O_RDONLY | O_DIRECTORY);
+  if (folder >= 0) {
+    removeContents(folder, 4);
+    close(folder);
+  }
   for (const char *path = leftovers; *path; path += strlen(path) + 1)
     rmdir(path);
 }
