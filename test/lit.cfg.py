@@ -1,12 +1,13 @@
 # The main test suite: FileCheck tests that mirror lib/, and test/Integration.
 #
 # Features for REQUIRES: lines
-#   numpy, python-onnx, onnxruntime   the Python package can be imported
+#   numpy, python-onnx, onnxruntime, python-gguf   the Python package can be imported
 #   avx2, avx512vnni                  the CPU has the instructions
 #   onednn                            the build uses oneDNN
 #   asan                              the build is sanitized
 # Substitutions: %python, %examples (the examples folder), %build (the build
-# folder), and the path of every tool of ours.
+# folder), %mlir_runner_libs (what `mlir-runner --shared-libs` needs to print
+# tensors), and the path of every tool of ours.
 import os
 import subprocess
 import sys
@@ -32,10 +33,14 @@ llvm_config.with_system_environment(
     ["HOME", "TMPDIR", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "OMP_NUM_THREADS",
      "PYTHONUNBUFFERED"])
 tools = [ToolSubst(name, unresolved="ignore") for name in config.compress_tools if name]
-tools += [ToolSubst(name) for name in ("FileCheck", "not", "mlir-opt", "mlir-translate")]
+tools += [ToolSubst(name) for name in ("FileCheck", "not", "mlir-opt", "mlir-runner",
+                                        "mlir-translate")]
 llvm_config.add_tool_substitutions(tools, [tools_dir, config.llvm_tools_dir])
 config.substitutions.append(("%examples", os.path.join(config.compress_source_dir, "examples")))
 config.substitutions.append(("%build", config.compress_build_dir))
+mlir_libraries = os.path.join(os.path.dirname(config.llvm_tools_dir), "lib")
+config.substitutions.append(("%mlir_runner_libs", ",".join(
+    os.path.join(mlir_libraries, f"libmlir_{name}.so") for name in ("c_runner_utils", "runner_utils"))))
 config.environment["COMPRESS_TOOLS_DIR"] = tools_dir
 config.environment["COMPRESS_EXAMPLES"] = os.path.join(config.compress_source_dir, "examples")
 
@@ -49,7 +54,7 @@ config.substitutions.append(("%python", f'"{python}"'))
 config.environment["PYTHONDONTWRITEBYTECODE"] = "1"
 
 PROBE = """
-for module in ("numpy", "onnx", "onnxruntime"):
+for module in ("numpy", "onnx", "onnxruntime", "gguf"):
     try:
         __import__(module)
         print(module)
@@ -61,7 +66,7 @@ try:
 except OSError:
     found = []
 for module, feature in (("numpy", "numpy"), ("onnx", "python-onnx"),
-                        ("onnxruntime", "onnxruntime")):
+                        ("onnxruntime", "onnxruntime"), ("gguf", "python-gguf")):
     if module in found:
         config.available_features.add(feature)
     else:

@@ -7,8 +7,12 @@
 #include "compress/InitAll.h"
 #include "compress/Calibration/Passes.h"
 #include "compress/Conversion/CompressToONNX/CompressToONNX.h"
+#include "compress/Conversion/CompressToQuant/CompressToQuant.h"
+#include "compress/Conversion/CompressToSparseTensor/CompressToSparseTensor.h"
 #include "compress/Conversion/ONNXToCompress/ONNXToCompress.h"
 #include "compress/Conversion/ONNXToLinalg/ONNXToLinalg.h"
+#include "compress/Conversion/QuantToCompress/QuantToCompress.h"
+#include "compress/Conversion/SparseTensorToCompress/SparseTensorToCompress.h"
 #include "compress/Dialect/Compress/IR/Compress.h"
 #include "compress/Dialect/Compress/Transforms/Passes.h"
 #include "compress/Dialect/ONNX/IR/ONNXDialect.h"
@@ -60,9 +64,13 @@ void compress::registerAllPasses() {
   registerCompressPlanPasses();
   registerCompressSearchPasses();
   registerCompressToONNXPasses();
+  registerCompressToQuantPasses();
+  registerCompressToSparseTensorPasses();
   registerCompressTransformsPasses();
   registerONNXToCompressPasses();
   registerONNXToLinalgPasses();
+  registerQuantToCompressPasses();
+  registerSparseTensorToCompressPasses();
   onnx::registerONNXConstantFoldPasses();
   onnx::registerONNXFoldBatchNormPasses();
   onnx::registerONNXInferShapesPasses();

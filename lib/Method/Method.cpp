@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "compress/Method/Method.h"
+#include "compress/Dialect/Compress/IR/Encoding.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FormatVariadic.h"
 #include <cmath>
@@ -57,10 +58,11 @@ Method::quantizeWeight(const WeightRequest &request) const {
   auto leaves = encode(request);
   if (!leaves)
     return atSite(request.site, leaves.takeError());
-  auto error = measureLayerError(request, *leaves);
+  CompressedTensorType type = refineType(request.type, *leaves);
+  auto error = measureLayerError(request, type, *leaves);
   if (!error)
     return atSite(request.site, error.takeError());
-  return WeightResult{std::move(*leaves), *error};
+  return WeightResult{type, std::move(*leaves), *error};
 }
 
 llvm::Expected<SmallVector<HostTensor>>
@@ -103,8 +105,9 @@ std::vector<float> compress::getImportance(const WeightRequest &request) {
 
 llvm::Expected<LayerError>
 compress::measureLayerError(const WeightRequest &request,
+                            CompressedTensorType type,
                             ArrayRef<HostTensor> leaves) {
-  auto decoded = request.type.getEncoding().decodeHost(request.type, leaves);
+  auto decoded = decodeTensor({type, SmallVector<HostTensor>(leaves)});
   if (!decoded)
     return decoded.takeError();
   std::vector<float> importance = getImportance(request);
@@ -157,6 +160,10 @@ void compress::registerAllMethods() {
   std::call_once(once, [] {
     registerMethod(createRoundToNearestMethod());
     registerMethod(createCastMethod());
+    registerMethod(createMagnitudeMethod());
+    registerMethod(createFitMethod());
+    registerMethod(createKMeansMethod());
+    registerMethod(createSVDMethod());
   });
 }
 

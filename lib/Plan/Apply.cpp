@@ -50,7 +50,7 @@ llvm::Expected<EncodedSite> compress::encodeSite(const Site &site,
   auto result = level.getMethod().quantizeWeight(request);
   if (!result)
     return atSite(site, result.takeError());
-  return EncodedSite{*type, std::move(*result)};
+  return EncodedSite{result->type, std::move(*result)};
 }
 
 Plan ApplyReport::toPlan(StringRef model) const {

@@ -19,7 +19,12 @@ using namespace compress;
 //===----------------------------------------------------------------------===//
 
 static std::vector<LevelFamily> &getFamilies() {
-  static std::vector<LevelFamily> families = getBuiltinLevelFamilies();
+  static std::vector<LevelFamily> families = [] {
+    std::vector<LevelFamily> all = getBuiltinLevelFamilies();
+    for (LevelFamily &family : getCompositeLevelFamilies())
+      all.push_back(std::move(family));
+    return all;
+  }();
   return families;
 }
 
@@ -85,11 +90,26 @@ static llvm::Error parseOptions(StringRef spelling, StringRef text,
   return llvm::Error::success();
 }
 
+/// The colon before the method: followed by a letter, and outside of brackets.
+static size_t findMethod(StringRef spelling) {
+  int depth = 0;
+  for (size_t i = 0; i < spelling.size(); ++i) {
+    if (StringRef("<[({").contains(spelling[i]))
+      ++depth;
+    else if (StringRef(">])}").contains(spelling[i]))
+      --depth;
+    else if (spelling[i] == ':' && depth == 0 &&
+             (i + 1 == spelling.size() || !llvm::isDigit(spelling[i + 1])))
+      return i;
+  }
+  return StringRef::npos;
+}
+
 llvm::Expected<Level> Level::parse(StringRef spelling) {
   spelling = spelling.trim();
   StringRef name = spelling, methodName;
   Level level;
-  if (size_t colon = spelling.find(':'); colon != StringRef::npos) {
+  if (size_t colon = findMethod(spelling); colon != StringRef::npos) {
     name = spelling.take_front(colon);
     methodName = spelling.drop_front(colon + 1);
     if (size_t open = methodName.find('('); open != StringRef::npos) {
@@ -142,7 +162,8 @@ llvm::Expected<std::vector<Level>> compress::parseLevels(StringRef list) {
   int depth = 0;
   for (size_t i = 0; i <= list.size(); ++i) {
     if (i < list.size()) {
-      depth += list[i] == '(' ? 1 : list[i] == ')' ? -1 : 0;
+      depth += StringRef("([{<").contains(list[i]);
+      depth -= StringRef(")]}>").contains(list[i]);
       if (list[i] != ',' || depth > 0)
         continue;
     }
@@ -159,22 +180,32 @@ llvm::Expected<std::vector<Level>> compress::parseLevels(StringRef list) {
 // Types
 //===----------------------------------------------------------------------===//
 
-/// The compressed type, or what the verifier of the encoding objects to.
-static llvm::Expected<CompressedTensorType>
-makeType(RankedTensorType type, EncodingAttrInterface encoding) {
-  MLIRContext *context = type.getContext();
+std::string compress::captureErrors(MLIRContext *context,
+                                    function_ref<void()> action) {
   std::string message;
   // Sites are handled in parallel and handlers see what all threads report.
   auto thread = std::this_thread::get_id();
   ScopedDiagnosticHandler handler(context, [&](Diagnostic &diagnostic) {
     if (std::this_thread::get_id() != thread)
       return failure();
-    message = diagnostic.str();
+    if (message.empty())
+      message = diagnostic.str();
     return success();
   });
-  auto result = CompressedTensorType::getChecked(
-      [&] { return mlir::emitError(UnknownLoc::get(context)); }, context,
-      type.getShape(), type.getElementType(), encoding);
+  action();
+  return message;
+}
+
+llvm::Expected<CompressedTensorType>
+compress::makeCompressedType(RankedTensorType type,
+                             EncodingAttrInterface encoding) {
+  MLIRContext *context = type.getContext();
+  CompressedTensorType result;
+  std::string message = captureErrors(context, [&] {
+    result = CompressedTensorType::getChecked(
+        [&] { return mlir::emitError(UnknownLoc::get(context)); }, context,
+        type.getShape(), type.getElementType(), encoding);
+  });
   if (!result)
     return llvm::createStringError(Twine(message));
   return result;
@@ -188,7 +219,7 @@ Level::getWeightType(RankedTensorType weight, const WeightOperand &role) const {
   auto attr = encoding.weight(weight, role);
   if (!attr)
     return attr.takeError();
-  return makeType(weight, *attr);
+  return makeCompressedType(weight, *attr);
 }
 
 llvm::Expected<CompressedTensorType>
@@ -207,7 +238,7 @@ Level::getActivationType(const SiteUse &use) const {
   auto attr = encoding.activation(type, use);
   if (!attr)
     return attr.takeError();
-  return makeType(type, *attr);
+  return makeCompressedType(type, *attr);
 }
 
 SmallVector<int64_t> compress::getChannelGroup(ArrayRef<int64_t> shape,

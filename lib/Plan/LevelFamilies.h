@@ -11,7 +11,17 @@
 
 namespace compress {
 
+/// Integers and floats.
 std::vector<LevelFamily> getBuiltinLevelFamilies();
+/// Tables, sparsity, factors, codes and combinations.
+std::vector<LevelFamily> getCompositeLevelFamilies();
+
+/// Runs `action` and returns the first error that it reports on this thread.
+std::string captureErrors(mlir::MLIRContext *context,
+                          llvm::function_ref<void()> action);
+/// The compressed type, or what the verifier of the encoding objects to.
+llvm::Expected<CompressedTensorType>
+makeCompressedType(mlir::RankedTensorType type, EncodingAttrInterface encoding);
 
 } // namespace compress
 

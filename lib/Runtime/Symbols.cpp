@@ -68,6 +68,7 @@
   X(_mlir_ciface_compress_rt_matmul_f32)                                       \
   X(_mlir_ciface_compress_rt_conv_f32)                                         \
   X(_mlir_ciface_compress_rt_conv_q8)                                          \
+  X(_mlir_ciface_compress_rt_inflate_zstd)                                     \
   X(_mlir_ciface_compress_rt_observe)
 
 #define DECLARE(NAME) extern "C" __attribute__((weak)) char NAME[];

@@ -35,9 +35,9 @@ func.func @main_graph(%x: tensor<?x64xf32>) -> tensor<?x32xf32> {
 // SIMPLE: %[[B:folded.*]] = onnx.Initializer "folded{{.*}} : tensor<32xf32>
 // SIMPLE: onnx.Gemm(%{{.+}}, %fc.weight, %[[B]])
 
-// PLAN: %[[Q:.+]] = compress.encode %arg0 : tensor<?x64xf32> -> <?x64xf32, quant<ui8, group = [1, *], scale = f32, zero = ui8>>
+// PLAN: %[[Q:.+]] = compress.encode %arg0 : tensor<?x64xf32> -> <?x64xf32, uint8<axis = 0>>
 // PLAN: %[[X:.+]] = compress.decode %[[Q]]
-// PLAN: %[[C:.+]] = compress.constant [dense_resource<fc.weight.0> : tensor<32x64xi8>, dense_resource<fc.weight.1> : tensor<32x1xf32>] {compress.level = "int8-dynamic", compress.site = "fc.weight"} : <32x64xf32, quant<i8, group = [1, *], scale = f32>>
+// PLAN: %[[C:.+]] = compress.constant [dense_resource<fc.weight.0> : tensor<32x64xi8>, dense_resource<fc.weight.1> : tensor<32x1xf32>] {compress.level = "int8-dynamic", compress.site = "fc.weight"} : <32x64xf32, int8<axis = 0>>
 // PLAN: %[[W:.+]] = compress.decode %[[C]]
 // PLAN: onnx.Gemm(%[[X]], %[[W]],
 
@@ -50,7 +50,7 @@ func.func @main_graph(%x: tensor<?x64xf32>) -> tensor<?x32xf32> {
 
 // CONTRACT: %[[Q:.+]] = compress.encode %arg0
 // CONTRACT: %[[C:.+]] = compress.constant
-// CONTRACT: compress.contract ins(%[[Q]], %[[C]] : !compress.tensor<?x64xf32, quant<ui8, {{.*}}>>, !compress.tensor<32x64xf32, quant<i8, {{.*}}>>)
+// CONTRACT: compress.contract ins(%[[Q]], %[[C]] : !compress.tensor<?x64xf32, uint8<axis = 0>>, !compress.tensor<32x64xf32, int8<axis = 0>>)
 
 // KERNEL: dlti.target_system_spec
 // KERNEL: %[[Q:.+]]:3 = compress.kernel @compress_quantize_avx512vnni_{{[a-z0-9_]+}} ins(%arg0

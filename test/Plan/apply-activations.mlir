@@ -4,9 +4,9 @@
 // round per tensor.
 // CHECK-LABEL: func.func @dynamic(
 // CHECK-SAME:    %[[X:[a-z0-9]+]]: tensor<?x64xf32>, %[[I:[a-z0-9]+]]: tensor<1x8x8x8xf32>
-// CHECK-DAG:     %[[QI:.+]] = compress.encode %[[I]] : tensor<1x8x8x8xf32> -> <1x8x8x8xf32, quant<ui8, group = [*, *, *, *], scale = f32, zero = ui8>>
+// CHECK-DAG:     %[[QI:.+]] = compress.encode %[[I]] : tensor<1x8x8x8xf32> -> <1x8x8x8xf32, uint8>
 // CHECK-DAG:     %[[DI:.+]] = compress.decode %[[QI]]
-// CHECK-DAG:     %[[QX:.+]] = compress.encode %[[X]] : tensor<?x64xf32> -> <?x64xf32, quant<ui8, group = [1, *], scale = f32, zero = ui8>>
+// CHECK-DAG:     %[[QX:.+]] = compress.encode %[[X]] : tensor<?x64xf32> -> <?x64xf32, uint8<axis = 0>>
 // CHECK-DAG:     %[[DX:.+]] = compress.decode %[[QX]]
 // CHECK-NOT:     compress.encode
 // CHECK:         onnx.MatMul(%[[DX]], %

@@ -10,29 +10,29 @@ func.func @sites(%x: tensor<?x64xf32>, %img: tensor<1x64x8x8xf32>, %t: tensor<?x
     -> (tensor<?x32xf32>, tensor<?x16xf32>, tensor<8x?xf32>, tensor<1x16x8x8xf32>,
         tensor<1x16x8x8xf32>, tensor<?x48xf32>) {
   // [K, N]: scales per column, blocks down the rows.
-  // INT8: tensor<64x32xi8>, {{.+}} : tensor<1x32xf32>] {compress.level = "int8", compress.site = "fc"} : <64x32xf32, quant<i8, group = [*, 1], scale = f32>>
+  // INT8: tensor<64x32xi8>, {{.+}} : tensor<1x32xf32>] {compress.level = "int8", compress.site = "fc"} : <64x32xf32, int8<axis = 1>>
   // INT4: <64x32xf32, quant<i4, group = [32, 1], scale = f16>>
   // MX: <64x32xf32, quant<f4E2M1FN, group = [32, 1], scale = f8E8M0FNU>>
   // CHECK: %[[FC:.+]] = compress.decode
   %fc = onnx.Initializer "fc" = dense<0.5> : tensor<64x32xf32>
   // [N, K].
-  // INT8: <16x64xf32, quant<i8, group = [1, *], scale = f32>>
-  // INT4: <16x64xf32, quant<i4, group = [1, 32], scale = f16>>
+  // INT8: <16x64xf32, int8<axis = 0>>
+  // INT4: <16x64xf32, int4<g = 32>>
   %gemm = onnx.Initializer "gemm" = dense<0.25> : tensor<16x64xf32>
   // The left factor: [M, K].
-  // INT8: <8x64xf32, quant<i8, group = [1, *], scale = f32>>
+  // INT8: <8x64xf32, int8<axis = 0>>
   %left = onnx.Initializer "left" = dense<0.25> : tensor<8x64xf32>
   // [outputs, inputs, window].
-  // INT8: <16x64x3x3xf32, quant<i8, group = [1, *, *, *], scale = f32>>
+  // INT8: <16x64x3x3xf32, int8<axis = 0>>
   // INT4: <16x64x3x3xf32, quant<i4, group = [1, 32, 1, 1], scale = f16>>
   %conv = onnx.Initializer "conv" = dense<1.0> : tensor<16x64x3x3xf32>
   // [inputs, outputs, window].
-  // INT8: <64x16x3x3xf32, quant<i8, group = [*, 1, *, *], scale = f32>>
+  // INT8: <64x16x3x3xf32, int8<axis = 1>>
   // INT4: <64x16x3x3xf32, quant<i4, group = [32, 1, 1, 1], scale = f16>>
   %deconv = onnx.Initializer "deconv" = dense<1.0> : tensor<64x16x3x3xf32>
   // A scale per row of a table.
-  // INT8: <10x48xf32, quant<i8, group = [1, *], scale = f32>>
-  // INT4: <10x48xf32, quant<i4, group = [1, 32], scale = f16>>
+  // INT8: <10x48xf32, int8<axis = 0>>
+  // INT4: <10x48xf32, int4<g = 32>>
   %table = onnx.Initializer "table" = dense<2.0> : tensor<10x48xf32>
   // Small and biases: left alone.
   // CHECK: onnx.Initializer "bias"

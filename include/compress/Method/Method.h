@@ -32,7 +32,8 @@ struct WeightRequest {
   llvm::StringRef site;
   /// The logical tensor; static shape, float elements.
   HostTensor weight;
-  /// What to encode it as: same shape and element type.
+  /// What to encode it as: same shape and element type. Sizes that depend on
+  /// the data may be `?`: the method chooses them.
   CompressedTensorType type;
   /// The roles of the weight's axes.
   WeightOperand role;
@@ -54,7 +55,9 @@ struct LayerError {
 };
 
 struct WeightResult {
-  /// The leaves of the requested type.
+  /// The requested type, with every size known.
+  CompressedTensorType type;
+  /// Its leaves.
   llvm::SmallVector<HostTensor> leaves;
   LayerError error;
 };
@@ -94,8 +97,10 @@ protected:
   encode(const WeightRequest &request) const = 0;
 };
 
-/// Measures an encoded weight against the original.
+/// Measures an encoded weight, of `type` with its sizes known, against the
+/// original.
 llvm::Expected<LayerError> measureLayerError(const WeightRequest &request,
+                                             CompressedTensorType type,
                                              llvm::ArrayRef<HostTensor> leaves);
 
 /// E[x^2] for each element of the weight, row-major: its importance in
@@ -117,6 +122,10 @@ llvm::SmallVector<const Method *> getMethods();
 
 std::unique_ptr<Method> createRoundToNearestMethod();
 std::unique_ptr<Method> createCastMethod();
+std::unique_ptr<Method> createMagnitudeMethod();
+std::unique_ptr<Method> createFitMethod();
+std::unique_ptr<Method> createKMeansMethod();
+std::unique_ptr<Method> createSVDMethod();
 
 } // namespace compress
 

@@ -99,6 +99,15 @@ void _mlir_ciface_compress_rt_conv_q8(
     int64_t dilation2, int64_t padBegin0, int64_t padBegin1, int64_t padBegin2,
     int64_t padEnd0, int64_t padEnd1, int64_t padEnd2);
 
+//===--- Entropy coding ---------------------------------------------------===//
+
+/// Restores `out`, i8 [n], from the zstd frame of exactly n bytes that begins
+/// at byte `first` of `stream`, i8 [m].
+void _mlir_ciface_compress_rt_inflate_zstd(void *ctx, int64_t slot,
+                                           CompressUnrankedMemRef *stream,
+                                           CompressUnrankedMemRef *out,
+                                           int64_t first);
+
 //===--- Observation ------------------------------------------------------===//
 // Hands X to the observer of the model, if one is set. The suffix is the
 // element type; without one it is f32.

@@ -56,6 +56,10 @@ public:
   virtual void populateClaimPatterns(mlir::RewritePatternSet &patterns,
                                      const TargetOptions &options) const = 0;
 
+  /// Whether contractions that no pattern claims are taken apart by the rules
+  /// of their encodings (`compress-rewrite-contract`) and offered again.
+  virtual bool usesContractRules() const { return true; }
+
   /// Predicted seconds of one execution, or nothing when this target does not
   /// claim it. All shapes must be static.
   virtual std::optional<double>

@@ -26,8 +26,11 @@ using namespace compress;
 //===----------------------------------------------------------------------===//
 
 /// The leaves of a value that is known: a compressed constant, one packed from
-/// constants or re-encoded, or a dense constant of any dialect.
-static FailureOr<SmallVector<HostTensor>> getLeaves(Value value) {
+/// constants or re-encoded, or a dense constant of any dialect. `type` becomes
+/// the compressed type with all sizes known. `reason` says what is wrong with a
+/// value that would be known.
+static FailureOr<SmallVector<HostTensor>>
+getLeaves(Value value, CompressedTensorType &type, std::string &reason) {
   Operation *op = value.getDefiningOp();
   if (!op)
     return failure();
@@ -36,8 +39,7 @@ static FailureOr<SmallVector<HostTensor>> getLeaves(Value value) {
     for (Attribute component : constant.getComponents()) {
       auto leaf = HostTensor::fromAttr(cast<ElementsAttr>(component));
       if (!leaf) {
-        constant.emitOpError("cannot be written as ONNX: ")
-            << llvm::toString(leaf.takeError());
+        reason = llvm::toString(leaf.takeError());
         return failure();
       }
       leaves.push_back(*leaf);
@@ -47,32 +49,26 @@ static FailureOr<SmallVector<HostTensor>> getLeaves(Value value) {
   if (auto pack = dyn_cast<PackOp>(op)) {
     SmallVector<HostTensor> leaves;
     for (Value component : pack.getComponents()) {
-      auto inner = getLeaves(component);
+      CompressedTensorType unused;
+      auto inner = getLeaves(component, unused, reason);
       if (failed(inner))
         return failure();
       llvm::append_range(leaves, *inner);
     }
     return leaves;
   }
-  auto take = [&](llvm::Expected<SmallVector<HostTensor>> result)
-      -> FailureOr<SmallVector<HostTensor>> {
-    if (result)
-      return std::move(*result);
-    llvm::consumeError(result.takeError());
-    return failure();
-  };
   if (auto again = dyn_cast<CastOp>(op)) {
-    auto leaves = getLeaves(again.getSource());
+    CompressedTensorType from = again.getSource().getType();
+    auto leaves = getLeaves(again.getSource(), from, reason);
     if (failed(leaves))
       return failure();
-    CompressedTensorType from = again.getSource().getType();
-    auto decoded = from.getEncoding().decodeHost(from, *leaves);
-    if (!decoded) {
-      llvm::consumeError(decoded.takeError());
+    auto result = castTensor({from, *leaves}, again.getType());
+    if (!result) {
+      reason = llvm::toString(result.takeError());
       return failure();
     }
-    return take(again.getType().getEncoding().encodeHost(again.getType(),
-                                                         *decoded, {}));
+    type = result->type;
+    return std::move(result->leaves);
   }
   auto elements =
       dyn_cast_or_null<ElementsAttr>(onnx::getConstantElements(value));
@@ -150,10 +146,13 @@ FailureOr<Value> ConvertCompressToONNXPass::write(GraphBuilder &g,
     return failure();
   }
   FailureOr<Value> result = failure();
+  CompressedTensorType exchanged = type;
+  std::string reason;
   if (auto encode = dyn_cast<EncodeOp>(op)) {
     SmallVector<HostTensor> parameters;
     for (Value parameter : encode.getParameters()) {
-      auto leaves = getLeaves(parameter);
+      CompressedTensorType unused;
+      auto leaves = getLeaves(parameter, unused, reason);
       if (failed(leaves)) {
         encode.emitOpError("cannot be written as ONNX: its parameters are not "
                            "constant");
@@ -165,22 +164,43 @@ FailureOr<Value> ConvertCompressToONNXPass::write(GraphBuilder &g,
     result = writeRoundTrip(g, encode.getSource(), type, parameters);
     ++numActivations;
   } else {
-    auto leaves = getLeaves(source);
+    auto leaves = getLeaves(source, type, reason);
     if (failed(leaves)) {
-      if (!isa<ConstantOp>(op)) // else its data are at fault, as was said
-        decode.emitOpError("cannot be written as ONNX: '")
-            << op->getName() << "' gives " << type
-            << ", which is neither a constant nor the result of "
-               "compress.encode";
+      InFlightDiagnostic error =
+          decode.emitOpError("cannot be written as ONNX: ");
+      if (reason.empty())
+        error << "'" << op->getName() << "' gives " << type
+              << ", which is neither a constant nor the result of "
+                 "compress.encode";
+      else
+        error << reason;
       return failure();
     }
-    g.begin(op, getConstantName(op, decode));
-    result = writeConstant(g, type, *leaves);
+    // Packed or re-encoded ones were not verified.
+    llvm::Error error = verifyPayload(type, *leaves);
+    if (!error) {
+      auto form = getExchangeForm({type, std::move(*leaves)});
+      if (form) {
+        exchanged = form->type;
+        g.begin(op, getConstantName(op, decode));
+        result = writeConstant(g, exchanged, form->leaves);
+        if (succeeded(result)) {
+          g.eraseUnused(*result);
+          result = attachUnusedLeaves(g, *result, form->leaves);
+        }
+      }
+      error = form.takeError();
+    }
+    if (error) {
+      decode.emitOpError("cannot be written as ONNX: ")
+          << llvm::toString(std::move(error));
+      return failure();
+    }
     ++numWeights;
   }
   if (failed(result))
     return failure();
-  numSubgraphs += !g.finish(*result, type, op);
+  numSubgraphs += !g.finish(*result, type, exchanged, op);
   return *result;
 }
 
@@ -226,6 +246,7 @@ LogicalResult ConvertCompressToONNXPass::convert(func::FuncOp function,
     decode.erase();
     dead.push_back(source);
   }
+  g.eraseUnusedConstants();
   needed = std::max(needed, decodes.empty() ? 0 : g.getRequiredOpset());
   // Sources, and what they were made of.
   llvm::SmallPtrSet<Operation *, 16> erased;

@@ -10,6 +10,7 @@
 #include "compress/Dialect/ONNX/IR/ONNXUtils.h"
 #include "compress/Dialect/ONNX/Transforms/Node.h"
 #include "mlir/IR/TypeUtilities.h"
+#include "llvm/ADT/StringExtras.h"
 
 using namespace mlir;
 using namespace compress;
@@ -51,6 +52,7 @@ void GraphBuilder::begin(Operation *before, StringRef wanted) {
   loc = before->getLoc();
   name = wanted.str();
   created.clear();
+  leaves.clear();
 }
 
 static void addMetadata(SmallVectorImpl<Attribute> &pairs, Builder &b,
@@ -58,14 +60,52 @@ static void addMetadata(SmallVectorImpl<Attribute> &pairs, Builder &b,
   pairs.push_back(b.getStrArrayAttr({key, value}));
 }
 
-bool GraphBuilder::finish(Value root, CompressedTensorType type,
-                          Operation *source) {
-  std::string text;
-  llvm::raw_string_ostream(text) << type;
+void GraphBuilder::eraseUnused(Value root) {
+  // Users come after what they use.
+  SmallVector<Operation *> kept;
+  for (Operation *op : llvm::reverse(created)) {
+    if (op->use_empty() && op != root.getDefiningOp())
+      op->erase();
+    else
+      kept.push_back(op);
+  }
+  created.assign(kept.rbegin(), kept.rend());
+  for (auto &[leaf, initializers] : leaves)
+    llvm::erase_if(initializers, [&](Operation *op) {
+      bool isUnused = op->use_empty() && op != root.getDefiningOp();
+      if (isUnused)
+        op->erase();
+      return isUnused;
+    });
+  leaves.remove_if([](auto &entry) { return entry.second.empty(); });
+}
+
+void GraphBuilder::eraseUnusedConstants() {
+  for (auto &entry : constants)
+    if (entry.second.use_empty())
+      entry.second.getDefiningOp()->erase();
+  constants.clear();
+}
+
+bool GraphBuilder::finish(Value &root, CompressedTensorType type,
+                          CompressedTensorType exchanged, Operation *source) {
+  auto print = [](Type type) {
+    std::string text;
+    llvm::raw_string_ostream(text) << type;
+    return text;
+  };
+  auto initializer = root.getDefiningOp<onnx::InitializerOp>();
+  // What tensors share cannot say what it is for one of them.
+  if (initializer && (!created.empty() || leaves.empty())) {
+    root = node("Identity", root, root.getType());
+    initializer = nullptr;
+  }
   std::string part =
       created.size() > 1 ? unique(name + "_decoded") : std::string();
   auto describe = [&](SmallVectorImpl<Attribute> &pairs) {
-    addMetadata(pairs, b, metadata::type, text);
+    addMetadata(pairs, b, metadata::type, print(type));
+    if (exchanged != type)
+      addMetadata(pairs, b, metadata::exchange, print(exchanged));
     for (StringRef key : {metadata::site, metadata::level})
       if (auto value = source->getAttrOfType<StringAttr>(key))
         addMetadata(pairs, b, key, value);
@@ -80,16 +120,15 @@ bool GraphBuilder::finish(Value root, CompressedTensorType type,
       op->setAttr("onnx.metadata_props", b.getArrayAttr(pairs));
   }
   // A constant that needs no node at all.
-  if (created.empty())
-    if (auto initializer = root.getDefiningOp<onnx::InitializerOp>()) {
-      NamedAttrList info(initializer.getInfoAttr());
-      SmallVector<Attribute> pairs;
-      if (auto old = info.get("metadata_props"))
-        llvm::append_range(pairs, llvm::cast<ArrayAttr>(old));
-      describe(pairs);
-      info.set("metadata_props", b.getArrayAttr(pairs));
-      initializer.setInfoAttr(info.getDictionary(getContext()));
-    }
+  if (initializer) {
+    NamedAttrList info(initializer.getInfoAttr());
+    SmallVector<Attribute> pairs;
+    if (auto old = info.get("metadata_props"))
+      llvm::append_range(pairs, llvm::cast<ArrayAttr>(old));
+    describe(pairs);
+    info.set("metadata_props", b.getArrayAttr(pairs));
+    initializer.setInfoAttr(info.getDictionary(getContext()));
+  }
   return llvm::all_of(created, [](Operation *op) {
     return isa<onnx::CastOp, onnx::DequantizeLinearOp,
                onnx::DynamicQuantizeLinearOp, onnx::QuantizeLinearOp>(op);
@@ -135,12 +174,27 @@ Value GraphBuilder::initializer(const HostTensor &tensor, StringRef label,
         b.getNamedAttr("metadata_props", b.getArrayAttr(pairs)));
   }
   ElementsAttr elements = onnx::toAttr(tensor, unusedName);
-  return onnx::InitializerOp::create(b, loc, elements.getType(), unusedName,
-                                     elements, info);
+  auto op = onnx::InitializerOp::create(b, loc, elements.getType(), unusedName,
+                                        elements, info);
+  if (leaf >= 0)
+    leaves[leaf].push_back(op);
+  return op;
 }
 
-Value GraphBuilder::shared(const HostTensor &tensor, StringRef wanted) {
-  Value &value = constants[wanted];
+Value GraphBuilder::constant(const HostTensor &tensor) {
+  if (tensor.getBytes().size() > 4096)
+    return initializer(tensor, "constant");
+  std::string key;
+  llvm::raw_string_ostream(key)
+      << RankedTensorType::get(tensor.getShape(), tensor.getElementType())
+      << llvm::toHex(
+             StringRef(tensor.getBytes().data(), tensor.getBytes().size()));
+  return shared(tensor, key, "compress_constant");
+}
+
+Value GraphBuilder::shared(const HostTensor &tensor, StringRef key,
+                           StringRef wanted) {
+  Value &value = constants[key];
   if (value)
     return value;
   OpBuilder::InsertionGuard guard(b);
@@ -159,7 +213,7 @@ Value GraphBuilder::ints(ArrayRef<int64_t> values) {
   std::string text = "compress_ints";
   for (int64_t value : values)
     text += "_" + std::to_string(value);
-  return shared(tensor, text);
+  return shared(tensor, text, text);
 }
 
 Value GraphBuilder::scalar(double value, Type type) {
@@ -169,12 +223,12 @@ Value GraphBuilder::scalar(double value, Type type) {
   // All digits, since the text is the key.
   llvm::raw_string_ostream(text)
       << "compress_" << type << "_" << llvm::format("%.17g", value);
-  return shared(tensor, text);
+  return shared(tensor, text, text);
 }
 
 Value GraphBuilder::table(StringRef wanted, ArrayRef<float> values) {
   return shared(HostTensor::fromFloats({int64_t(values.size())}, f32(), values),
-                wanted);
+                wanted, wanted);
 }
 
 //===----------------------------------------------------------------------===//
@@ -236,7 +290,12 @@ Value GraphBuilder::reshape(Value value, ArrayRef<int64_t> shape,
   for (auto [i, size] : llvm::enumerate(target))
     if (ShapedType::isDynamic(size))
       size = i < sources.size() && sources[i] == int64_t(i) ? 0 : -1;
-  return node("Reshape", {value, ints(target)}, type);
+  SmallVector<NamedAttribute> attrs;
+  if (llvm::is_contained(shape, 0)) {
+    require(14);
+    attrs.push_back(intAttr("allowzero", 1));
+  }
+  return node("Reshape", {value, ints(target)}, type, attrs);
 }
 
 Value GraphBuilder::reduce(StringRef opType, Value value,

@@ -9,6 +9,7 @@
 
 #include "compress/Dialect/Compress/IR/Compress.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/StringSet.h"
 
@@ -35,11 +36,17 @@ public:
 
   /// Starts the nodes of the tensor called `name`, before `before`.
   void begin(mlir::Operation *before, llvm::StringRef name);
-  /// Marks `root`, what `begin` was for, as the decoded value of `type`.
-  /// `source` may carry the plan's attributes. Returns whether quantization
-  /// operators and casts were enough.
-  bool finish(mlir::Value root, CompressedTensorType type,
-              mlir::Operation *source);
+  /// Erases this tensor's nodes and leaves that `root` is not computed from.
+  void eraseUnused(mlir::Value root);
+  /// Marks `root`, what `begin` was for, as the decoded value of `type`, whose
+  /// leaves were written in the form `exchanged`; may add a node. `source` may
+  /// carry the plan's attributes. Returns whether quantization operators and
+  /// casts were enough.
+  bool finish(mlir::Value &root, CompressedTensorType type,
+              CompressedTensorType exchanged, mlir::Operation *source);
+
+  /// Erases shared initializers that nothing uses, when all is written.
+  void eraseUnusedConstants();
 
   /// The nodes that follow need this opset.
   void require(int64_t version) { opset = std::max(opset, version); }
@@ -59,6 +66,10 @@ public:
   /// and of numbers that all tensors share.
   mlir::Value initializer(const HostTensor &tensor, llvm::StringRef label,
                           int64_t leaf = -1);
+  /// Whether there is an initializer for this leaf.
+  bool hasLeaf(int64_t leaf) const { return leaves.contains(leaf); }
+  /// An initializer of any numbers; tensors share small ones.
+  mlir::Value constant(const HostTensor &tensor);
   mlir::Value ints(llvm::ArrayRef<int64_t> values);
   mlir::Value scalar(double value, mlir::Type type);
   mlir::Value table(llvm::StringRef name, llvm::ArrayRef<float> values);
@@ -87,19 +98,30 @@ public:
   mlir::NamedAttribute intAttr(llvm::StringRef name, int64_t value) {
     return b.getNamedAttr(name, b.getI64IntegerAttr(value));
   }
+  mlir::NamedAttribute intsAttr(llvm::StringRef name,
+                                llvm::ArrayRef<int64_t> values) {
+    return b.getNamedAttr(name, b.getDenseI64ArrayAttr(values));
+  }
+  mlir::NamedAttribute stringAttr(llvm::StringRef name, llvm::StringRef value) {
+    return b.getNamedAttr(name, b.getStringAttr(value));
+  }
+  mlir::Type boolean() { return b.getI1Type(); }
   mlir::Type f32() { return b.getF32Type(); }
   mlir::Type i32() { return b.getI32Type(); }
   mlir::MLIRContext *getContext() { return b.getContext(); }
 
 private:
   std::string unique(llvm::StringRef name);
-  mlir::Value shared(const HostTensor &tensor, llvm::StringRef name);
+  /// One initializer for all uses of `key`.
+  mlir::Value shared(const HostTensor &tensor, llvm::StringRef key,
+                     llvm::StringRef name);
 
   mlir::func::FuncOp function;
   mlir::OpBuilder b;
   mlir::Location loc;
   std::string name;
   llvm::SmallVector<mlir::Operation *> created;
+  llvm::MapVector<int64_t, llvm::SmallVector<mlir::Operation *, 1>> leaves;
   llvm::StringSet<> names;
   llvm::StringMap<unsigned> counters;
   llvm::StringMap<mlir::Value> constants;
@@ -113,6 +135,28 @@ mlir::FailureOr<mlir::Value> writeConstant(GraphBuilder &g,
                                            llvm::ArrayRef<HostTensor> leaves,
                                            int64_t firstLeaf = 0,
                                            llvm::StringRef label = "");
+
+/// The same through `EncodingAttrInterface::describeDecode`.
+mlir::FailureOr<mlir::Value>
+writeByDescription(GraphBuilder &g, CompressedTensorType type,
+                   llvm::ArrayRef<HostTensor> leaves, int64_t firstLeaf,
+                   llvm::StringRef label);
+
+/// `value`, computed from every leaf that has elements, so that import finds
+/// those too that decoding does not need (the mask of a tensor without values).
+mlir::Value attachUnusedLeaves(GraphBuilder &g, mlir::Value value,
+                               llvm::ArrayRef<HostTensor> leaves);
+
+/// The tensor in the form in which ONNX carries it (see
+/// `EncodingAttrInterface::getExchangeForm`), in all its components.
+llvm::Expected<EncodedTensor> getExchangeForm(const EncodedTensor &tensor);
+
+/// The value of `leaf` (numbers of type `storage`) as an ONNX value: integers
+/// in some integer type, floats as f16, bf16, f32 or f64. A signless `i1` is a
+/// boolean.
+mlir::Value writeNumbers(GraphBuilder &g, const HostTensor &leaf,
+                         mlir::Type storage, int64_t number,
+                         llvm::StringRef label);
 
 /// A component (scales, zero points) of a constant, reshaped.
 mlir::FailureOr<mlir::Value>

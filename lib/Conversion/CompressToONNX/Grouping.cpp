@@ -48,11 +48,12 @@ SmallVector<int64_t> Granularity::getBroadcastShape(int64_t rank) const {
   return result;
 }
 
-FailureOr<GroupView> GroupView::get(ArrayRef<int64_t> shape, QuantAttr quant,
+FailureOr<GroupView> GroupView::get(ArrayRef<int64_t> shape,
+                                    ArrayRef<int64_t> groups,
                                     std::string &reason) {
   GroupView result;
   result.shape.assign(shape.begin(), shape.end());
-  for (auto [axis, size, group] : llvm::enumerate(shape, quant.getGroup())) {
+  for (auto [axis, size, group] : llvm::enumerate(shape, groups)) {
     result.shapeSource.push_back(result.view.size());
     bool isWhole = ShapedType::isDynamic(group) ||
                    (!ShapedType::isDynamic(size) && group >= size);

@@ -48,7 +48,8 @@ struct GroupView {
 
   /// On failure `reason` says what ONNX cannot express.
   static mlir::FailureOr<GroupView> get(llvm::ArrayRef<int64_t> shape,
-                                        QuantAttr quant, std::string &reason);
+                                        llvm::ArrayRef<int64_t> group,
+                                        std::string &reason);
 };
 
 } // namespace compress

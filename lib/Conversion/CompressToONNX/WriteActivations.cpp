@@ -318,7 +318,7 @@ static FailureOr<Value> writeArithmetic(GraphBuilder &g, Value x,
   Type f32 = g.f32();
   Type compute = type.getElementType().isF64() ? type.getElementType() : f32;
   std::string reason;
-  auto view = GroupView::get(type.getShape(), quant, reason);
+  auto view = GroupView::get(type.getShape(), quant.getGroup(), reason);
   if (failed(view)) {
     g.emitError() << "cannot write " << type << " as ONNX: " << reason;
     return failure();

@@ -82,10 +82,8 @@ static HostTensor convertIntegers(const HostTensor &from, Type type) {
   if (from.getElementType() == type)
     return from;
   HostTensor to = HostTensor::allocate(from.getShape(), type);
-  // A signless i1 is a boolean to HostTensor, but here it is a signed code.
-  bool signedBit = from.getElementType().isSignlessInteger(1);
   for (int64_t i = 0, e = from.getNumElements(); i < e; ++i)
-    to.setBits(i, uint64_t(signedBit ? -from.getInt(i) : from.getInt(i)) &
+    to.setBits(i, uint64_t(from.getInt(i)) &
                       llvm::maskTrailingOnes<uint64_t>(to.getBitWidth()));
   return to;
 }
@@ -100,11 +98,11 @@ static HostTensor getCodeBits(const HostTensor &codes) {
                                                 IntegerType::Unsigned));
 }
 
-/// The value of `leaf` (numbers of type `storage`) as an ONNX value: integers
-/// in some integer type, floats as f16, bf16, f32 or f64.
-static Value writeNumbers(GraphBuilder &g, const HostTensor &leaf, Type storage,
-                          int64_t number, StringRef label) {
+Value compress::writeNumbers(GraphBuilder &g, const HostTensor &leaf,
+                             Type storage, int64_t number, StringRef label) {
   HostTensor tensor = leaf.bitcast(storage);
+  if (storage.isSignlessInteger(1))
+    return g.initializer(tensor, label, number);
   if (auto integer = dyn_cast<IntegerType>(storage)) {
     IntegerType wide = getONNXInteger(integer);
     ONNXCodes codes = ONNXCodes::get(wide, g.profile);
@@ -143,12 +141,19 @@ compress::writeComponent(GraphBuilder &g, Type componentType,
   return g.cast(value, elementType);
 }
 
+/// Codes are numbers: `i1` is signed here, not a boolean.
+static Type getCodeNumbers(Type codeType) {
+  if (codeType.isSignlessInteger(1))
+    return IntegerType::get(codeType.getContext(), 1, IntegerType::Signed);
+  return codeType;
+}
+
 namespace {
 /// The leaves of a quantized constant, by component.
 struct QuantLeaves {
   QuantLeaves(QuantAttr quant, CompressedTensorType type,
               ArrayRef<HostTensor> leaves)
-      : codes(leaves[0].bitcast(quant.getCodeType())),
+      : codes(leaves[0].bitcast(getCodeNumbers(quant.getCodeType()))),
         scaleType(quant.getScaleComponentType(type.getShape())) {
     unsigned count = getNumLeaves(scaleType);
     scales = leaves.slice(1, count);
@@ -243,15 +248,15 @@ static FailureOr<Value> writeArithmetic(GraphBuilder &g, QuantAttr quant,
                                         const QuantLeaves &leaves,
                                         int64_t firstLeaf, StringRef label) {
   std::string reason;
-  auto view = GroupView::get(type.getShape(), quant, reason);
+  auto view = GroupView::get(type.getShape(), quant.getGroup(), reason);
   if (failed(view)) {
     g.emitError() << "cannot write " << type << " as ONNX: " << reason;
     return failure();
   }
   Type compute =
       type.getElementType().isF64() ? type.getElementType() : g.f32();
-  Value number = writeNumbers(g, leaves.codes, quant.getCodeType(), firstLeaf,
-                              join(label, "quantized"));
+  Value number = writeNumbers(g, leaves.codes, leaves.codes.getElementType(),
+                              firstLeaf, join(label, "quantized"));
   // Integer zero points are subtracted as integers, so that any are exact.
   Type subtract = leaves.integerZeros ? g.i32() : compute;
   number = g.cast(number, subtract);
@@ -287,16 +292,16 @@ FailureOr<Value> compress::writeConstant(GraphBuilder &g,
                                          CompressedTensorType type,
                                          ArrayRef<HostTensor> leaves,
                                          int64_t firstLeaf, StringRef label) {
+  if (type.getNumElements() == 0)
+    return g.constant(
+        HostTensor::allocate(type.getShape(), type.getElementType()));
   if (auto dense = dyn_cast<DenseAttr>(type.getEncoding()))
     return g.cast(
         writeNumbers(g, leaves[0], dense.getStorageType(), firstLeaf, label),
         type.getElementType());
   auto quant = dyn_cast<QuantAttr>(type.getEncoding());
-  if (!quant) {
-    g.emitError() << "cannot write " << type
-                  << " as ONNX: no form for this encoding";
-    return failure();
-  }
+  if (!quant)
+    return writeByDescription(g, type, leaves, firstLeaf, label);
   QuantLeaves parts(quant, type, leaves);
   auto value = writeDequantize(g, quant, type, parts, firstLeaf, label);
   if (failed(value) || *value)

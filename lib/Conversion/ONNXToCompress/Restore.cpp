@@ -6,6 +6,7 @@
 
 #include "Readers.h"
 #include "compress/Conversion/CompressToONNX/CompressToONNX.h"
+#include "compress/Dialect/Compress/IR/Encoding.h"
 #include "compress/Dialect/ONNX/IR/ONNXUtils.h"
 #include "compress/Dialect/ONNX/Transforms/Node.h"
 #include "mlir/AsmParser/AsmParser.h"
@@ -102,12 +103,51 @@ static FailureOr<HostTensor> toLeaf(onnx::InitializerOp initializer,
   unsigned width = leaf.getBitWidth();
   for (int64_t i = 0, e = leaf.getNumElements(); i < e; ++i) {
     int64_t value = stored->getInt(i);
+    // One bit is a boolean or a signed code.
+    if (width == 1 && (value == 0 || value == 1 || value == -1)) {
+      leaf.setBits(i, value != 0);
+      continue;
+    }
     if (isSigned ? !llvm::isIntN(width, value)
                  : !llvm::isUIntN(width, uint64_t(value)))
       return failure();
     leaf.setBits(i, uint64_t(value) & llvm::maskTrailingOnes<uint64_t>(width));
   }
   return leaf;
+}
+
+/// Undoes `getExchangeForm`: the same values as a tensor of type `target`.
+static FailureOr<EncodedTensor> fromExchangeForm(const EncodedTensor &form,
+                                                 CompressedTensorType target) {
+  if (form.type == target)
+    return form;
+  EncodingAttrInterface from = form.type.getEncoding();
+  EncodingAttrInterface to = target.getEncoding();
+  if (from.getTypeID() != to.getTypeID()) {
+    auto recoded = to.recodeHost(form, target);
+    if (failed(recoded) || recoded->type != target)
+      return failure();
+    return recoded;
+  }
+  SmallVector<ComponentValue> parts = splitLeaves(form.type, form.leaves);
+  SmallVector<Component> components = target.getComponents();
+  if (parts.size() != components.size() ||
+      // Other than in components they must be the same.
+      to.withComponentEncodings(getComponentEncodings(form.type)) != from)
+    return failure();
+  EncodedTensor result{target, {}};
+  for (auto [part, component] : llvm::zip_equal(parts, components)) {
+    auto nested = dyn_cast<CompressedTensorType>(component.type);
+    if (!nested) {
+      llvm::append_range(result.leaves, part.leaves);
+      continue;
+    }
+    auto inner = fromExchangeForm(getEncodedTensor(part), nested);
+    if (failed(inner))
+      return failure();
+    llvm::append_range(result.leaves, inner->leaves);
+  }
+  return result;
 }
 
 FailureOr<CompressedValue> compress::restore(Operation *root,
@@ -127,6 +167,22 @@ FailureOr<CompressedValue> compress::restore(Operation *root,
     reason = "its compress.type does not fit the shape of its result";
     return failure();
   }
+  if (result.getElementType().isIntOrFloat() &&
+      result.getElementType() != value.type.getElementType()) {
+    reason = "its compress.type does not fit the element type of its result";
+    return failure();
+  }
+  CompressedTensorType stored = value.type;
+  if (StringRef exchange = getMetadata(root, metadata::exchange);
+      !exchange.empty()) {
+    stored = parseCompressedType(exchange, root->getContext());
+    if (!stored || stored.getLogicalType() != value.type.getLogicalType()) {
+      reason = ("its compress.exchange '" + exchange +
+                "' is not a type for its compress.type")
+                   .str();
+      return failure();
+    }
+  }
   value.site = getMetadata(root, metadata::site).str();
   value.level = getMetadata(root, metadata::level).str();
 
@@ -142,7 +198,7 @@ FailureOr<CompressedValue> compress::restore(Operation *root,
       reason = "its compress.type has no static shape";
       return failure();
     }
-    types = value.type.getLeafTypes();
+    types = stored.getLeafTypes();
   } else {
     value.source = walker.sources.front();
     if (value.source.getType() != value.type.getLogicalType()) {
@@ -163,7 +219,10 @@ FailureOr<CompressedValue> compress::restore(Operation *root,
   for (auto [i, type] : llvm::enumerate(types)) {
     auto it = walker.leaves.find(i);
     FailureOr<HostTensor> leaf = failure();
-    if (it != walker.leaves.end() && type.hasStaticShape())
+    // What has no elements need not be there.
+    if (type.hasStaticShape() && type.getNumElements() == 0)
+      leaf = HostTensor::allocate(type.getShape(), type.getElementType());
+    else if (it != walker.leaves.end() && type.hasStaticShape())
       leaf = toLeaf(it->second, type);
     if (failed(leaf)) {
       reason = "component " + std::to_string(i) +
@@ -172,5 +231,18 @@ FailureOr<CompressedValue> compress::restore(Operation *root,
     }
     value.leaves.push_back(*leaf);
   }
+  if (value.source)
+    return value;
+  // The payload is as little to be trusted as the types.
+  if (llvm::Error error = verifyPayload(stored, value.leaves)) {
+    reason = llvm::toString(std::move(error));
+    return failure();
+  }
+  auto exact = fromExchangeForm({stored, value.leaves}, value.type);
+  if (failed(exact)) {
+    reason = "its compress.exchange does not give its compress.type";
+    return failure();
+  }
+  value.leaves = std::move(exact->leaves);
   return value;
 }

@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "compress/Dialect/Compress/Transforms/ContractRules.h"
 #include "compress/Target/Host/Passes.h"
 #include "compress/Target/Target.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
@@ -54,19 +55,24 @@ struct AssignTarget
             context, {DataLayoutEntryAttr::get(
                          StringAttr::get(context, (*found)->getName()),
                          (*found)->describe(context, options))}));
-    unsigned before = count();
     RewritePatternSet patterns(context);
     (*found)->populateClaimPatterns(patterns, options);
     // Kernels are generated into the module while patterns run, so one walk
     // over what there was is what we want, not a fixed point.
     FrozenRewritePatternSet frozen(std::move(patterns));
     SmallVector<func::FuncOp> functions(module.getOps<func::FuncOp>());
-    for (func::FuncOp function : functions)
-      if (!function->hasAttr(kGeneratedAttr))
+    for (func::FuncOp function : functions) {
+      if (function->hasAttr(kGeneratedAttr))
+        continue;
+      // What the target does not claim whole it may claim in parts.
+      do {
+        unsigned before = count(function);
         walkAndApplyPatterns(function, frozen);
-    unsigned left = count();
-    numClaimed += before - left;
-    numLeft += left;
+        numClaimed += before - count(function);
+      } while ((*found)->usesContractRules() &&
+               applyContractRules(function) > 0);
+    }
+    numLeft += count(module);
     if (remarks)
       module.walk([&](ContractOp op) {
         op.emitRemark("target '")
@@ -76,9 +82,9 @@ struct AssignTarget
       });
   }
 
-  unsigned count() {
+  static unsigned count(Operation *op) {
     unsigned result = 0;
-    getOperation().walk([&](ContractOp) { ++result; });
+    op->walk([&](ContractOp) { ++result; });
     return result;
   }
 };

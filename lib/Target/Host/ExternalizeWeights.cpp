@@ -10,6 +10,7 @@
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
@@ -41,11 +42,15 @@ struct ExternalizeWeights
     for (auto function : module.getOps<func::FuncOp>()) {
       if (function.isExternal() || function->hasAttr(kGeneratedAttr))
         continue;
-      SmallVector<arith::ConstantOp> constants;
+      SmallVector<arith::ConstantOp> constants, empty;
       function.walk([&](arith::ConstantOp op) {
         auto type = dyn_cast<RankedTensorType>(op.getType());
         if (!type || !isa<ElementsAttr>(op.getValue()))
           return;
+        if (type.getNumElements() == 0) {
+          empty.push_back(op);
+          return;
+        }
         if (auto dense = dyn_cast<DenseElementsAttr>(op.getValue());
             dense && dense.isSplat())
           return;
@@ -56,6 +61,16 @@ struct ExternalizeWeights
         if (type.getNumElements() * (width / 8) >= minBytes)
           constants.push_back(op);
       });
+      // The export to LLVM IR cannot write empty resources.
+      for (arith::ConstantOp op : empty) {
+        OpBuilder builder(op);
+        auto type = cast<RankedTensorType>(op.getType());
+        op.replaceAllUsesWith(
+            tensor::EmptyOp::create(builder, op.getLoc(), type.getShape(),
+                                    type.getElementType())
+                .getResult());
+        op.erase();
+      }
       Value base;
       if (!constants.empty() || function.getName() == kMainFunction ||
           function.getName() == kPrepareFunction) {

@@ -31,6 +31,8 @@ public:
   }
   void populateClaimPatterns(RewritePatternSet &,
                              const TargetOptions &) const override {}
+  // Decoding and computing densely is the definition.
+  bool usesContractRules() const override { return false; }
   std::optional<double> estimateSeconds(ContractOp,
                                         const TargetOptions &) const override {
     return std::nullopt;

@@ -10,7 +10,7 @@ module attributes {onnx.opset_imports = [{domain = "", version = 13 : i64}]} {
     // CHECK: %[[Z:.+]] = onnx.Initializer "x_zero_point" = dense<3> : tensor<ui8>
     // CHECK: %[[Q:.+]] = onnx.QuantizeLinear(%arg0, %[[S]], %[[Z]])
     // CHECK: %[[D:.+]] = onnx.DequantizeLinear(%[[Q]], %[[S]], %[[Z]])
-    // CHECK-SAME: "compress.type", "!compress.tensor<?x4xf32, quant<ui8, group = [*, *], scale = f32, zero = ui8>>"
+    // CHECK-SAME: "compress.type", "!compress.tensor<?x4xf32, uint8>"
     %s = arith.constant dense<0.5> : tensor<1x1xf32>
     %z = arith.constant dense<3> : tensor<1x1xi8>
     %0 = compress.encode %x params(%s, %z : tensor<1x1xf32>, tensor<1x1xi8>) : tensor<?x4xf32>

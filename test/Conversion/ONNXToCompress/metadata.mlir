@@ -45,3 +45,42 @@ func.func @shape(%x: tensor<2xf32>) -> tensor<2xf32> {
   %0 = onnx.Relu(%x) {onnx.metadata_props = [["compress.type", "!compress.tensor<3xf32, f16>"]]} : (tensor<2xf32>) -> tensor<2xf32>
   func.return %0 : tensor<2xf32>
 }
+
+// -----
+
+func.func @element() -> tensor<2xf16> {
+  %c = onnx.Initializer "c" = dense<1.0> : tensor<2xf16> {info = {metadata_props = [["compress.leaf", "0"]]}}
+  // expected-warning @+1 {{stays as it is: its compress.type does not fit the element type of its result}}
+  %0 = onnx.Identity(%c) {onnx.metadata_props = [["compress.type", "!compress.tensor<2xf32, f16>"]]} : (tensor<2xf16>) -> tensor<2xf16>
+  func.return %0 : tensor<2xf16>
+}
+
+// -----
+
+// The payload is checked like that of any constant.
+func.func @payload() -> tensor<2xf32> {
+  %i = onnx.Initializer "i" = dense<[1, 3]> : tensor<2xui2> {info = {metadata_props = [["compress.leaf", "0"]]}}
+  %t = onnx.Initializer "t" = dense<1.0> : tensor<3xf32> {info = {metadata_props = [["compress.leaf", "1"]]}}
+  %c = onnx.Cast(%i) {to = 6 : i64, onnx.metadata_props = [["compress.part", "p"]]} : (tensor<2xui2>) -> tensor<2xi32>
+  // expected-warning @+1 {{stays as it is: codebook: }}
+  %0 = onnx.Gather(%t, %c) {axis = 0 : i64, onnx.metadata_props = [["compress.part", "p"],
+    ["compress.type", "!compress.tensor<2xf32, codebook<3, of = f32>>"]]} : (tensor<3xf32>, tensor<2xi32>) -> tensor<2xf32>
+  func.return %0 : tensor<2xf32>
+}
+
+// -----
+
+// Sizes of coded streams must be those that coding gives.
+func.func @exchange() -> tensor<2xf32> {
+  %c = onnx.Initializer "c" = dense<[1.0, 2.0]> : tensor<2xf32> {info = {metadata_props = [["compress.leaf", "0"]]}}
+  // expected-warning @+1 {{stays as it is: its compress.exchange does not give its compress.type}}
+  %0 = onnx.Identity(%c) {onnx.metadata_props = [["compress.type", "!compress.tensor<2xf32, coded<rans, bytes = [100], of = f32>>"],
+    ["compress.exchange", "!compress.tensor<2xf32, f32>"]]} : (tensor<2xf32>) -> tensor<2xf32>
+  // expected-warning @+1 {{stays as it is: its compress.exchange does not give its compress.type}}
+  %1 = onnx.Identity(%c) {onnx.metadata_props = [["compress.type", "!compress.tensor<2xf32, sum<[coded<rans, bytes = [100], of = f32>, f32]>>"],
+    ["compress.exchange", "!compress.tensor<2xf32, f32>"]]} : (tensor<2xf32>) -> tensor<2xf32>
+  // expected-warning @+1 {{stays as it is: its compress.exchange '!compress.tensor<3xf32, f32>' is not a type for its compress.type}}
+  %2 = onnx.Identity(%c) {onnx.metadata_props = [["compress.type", "!compress.tensor<2xf32, coded<rans, bytes = [100], of = f32>>"],
+    ["compress.exchange", "!compress.tensor<3xf32, f32>"]]} : (tensor<2xf32>) -> tensor<2xf32>
+  func.return %0 : tensor<2xf32>
+}

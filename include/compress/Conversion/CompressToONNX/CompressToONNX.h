@@ -17,6 +17,9 @@ namespace compress {
 namespace metadata {
 /// On the node that gives the decoded value: the `!compress.tensor` type.
 constexpr llvm::StringLiteral type = "compress.type";
+/// On the same node: the type whose leaves the initializers hold, where it is
+/// not that of `type` (entropy coding is undone).
+constexpr llvm::StringLiteral exchange = "compress.exchange";
 /// On the same node: the level that the plan chose, if known.
 constexpr llvm::StringLiteral level = "compress.level";
 /// On the same node: the site, the name of the weight before compression.

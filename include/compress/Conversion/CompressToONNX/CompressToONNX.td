@@ -19,9 +19,18 @@ def ConvertCompressToONNX
     - A quantized constant that `DequantizeLinear` can express (one scale for
       the tensor, for each index of one axis, or for each block along one axis)
       becomes initializers `W_quantized`, `W_scale`, `W_zero_point` and that
-      node. Everything else (blocks along several axes, scales that are
-      quantized and zero points that are not integers, code types that the
-      consumer lacks) becomes a small subgraph.
+      node. Any other (blocks along several axes, scales that are quantized and
+      zero points that are not integers, code types that the consumer lacks)
+      becomes a small subgraph.
+    - A constant in any other encoding becomes the subgraph of standard
+      operators that its decode describes (`describeDecode`): lookups by
+      `Gather` for `codebook`, `CumSum` and `ScatterElements` for `sparse`,
+      `Einsum` for `factored`, `Mul` for `scaled`, `Gather` for `permuted`,
+      butterflies of `Add` and `Sub` for `rotated`, integer arithmetic for
+      `generated`. Components in turn are written by these rules, so that a
+      quantized factor is a `DequantizeLinear`.
+    - `coded` constants are carried as what they code: ONNX has no entropy
+      coding. Import codes them again.
     - An encoded activation becomes `QuantizeLinear` and `DequantizeLinear` with
       static parameters, `DynamicQuantizeLinear` for one 8-bit group, or a
       subgraph that follows the rule of `compress.encode` exactly.
@@ -42,10 +51,14 @@ def ConvertCompressToONNX
     `metadata_props` on the last node hold the exact type (`compress.type`), and
     on initializers which component they store (`compress.leaf`), from which
     `convert-onnx-qdq-to-compress` restores the compressed tensor without loss. The
-    nodes of a subgraph share one `compress.part`.
+    nodes of a subgraph share one `compress.part`. Where something is `coded`,
+    `compress.exchange` is the type of what is stored instead. Integers of widths
+    that ONNX lacks are stored in the next wider type.
 
     NaN in an activation is carried through, where `compress.encode` gives it a
-    code; all other values agree bit for bit.
+    code; all other values agree bit for bit, except that a runtime may add up
+    the products of `factored` in another order. Activations can be `dense` and
+    `quant`; other encodings are for constants.
   }];
   let options = [
     Option<"profile", "profile", "std::string", /*default=*/"\"onnxruntime\"",

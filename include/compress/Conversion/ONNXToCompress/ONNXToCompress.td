@@ -14,8 +14,9 @@ def ConvertONNXQDQToCompress
   let summary = "Read quantized tensors of an ONNX graph as compressed tensors";
   let description = [{
     - A node that `convert-compress-to-onnx` marked with the exact compressed
-      type is restored, with the subgraph behind it, to what it was: the same
-      type and the same bytes.
+      type is restored, with the subgraph behind it, to what it was, whatever
+      its encoding: the same type and the same bytes. The file is not trusted:
+      what does not fit, or is no legal payload, stays as it is with a warning.
     - `DequantizeLinear` of constant codes, written by any tool, becomes
       `compress.constant` and `compress.decode`. A zero point that is zero
       everywhere is dropped.

@@ -14,8 +14,10 @@ def CompressAssignTarget : Pass<"compress-assign-target", "::mlir::ModuleOp"> {
   let description = [{
     Attaches the description of the device to the module
     (`dlti.target_system_spec`) and applies the target's claim patterns, which
-    turn `compress.contract` into `compress.kernel`. With `remarks`, every
-    contraction that nobody claims is reported.
+    turn `compress.contract` into `compress.kernel`. What is not claimed whole
+    is taken apart by the rules of `compress-rewrite-contract`, if the target
+    wants them, and offered again in parts. With `remarks`, every contraction
+    that nobody claims in the end is reported.
   }];
   let options = [
     Option<"target", "target", "std::string", "\"cpu\"", "Name of the target">,
@@ -44,17 +46,19 @@ def CompressLowerObserve : Pass<"compress-lower-observe"> {
 }
 
 def CompressPrepareAtLoad : Pass<"compress-prepare-at-load", "::mlir::ModuleOp"> {
-  let summary = "Moves the decoding of constants into a function run at load";
+  let summary = "Moves what is computed from constants into a function run at load";
   let description = [{
     A `compress.decode` of a `compress.constant` gives the same dense tensor in
-    every run. It moves to `@compress_prepare`, which the runtime calls once per
+    every run, and so does anything else that is computed from constants only,
+    such as an inverse permutation, unless it is larger than what it is made of
+    (a broadcast). It moves to `@compress_prepare`, which the runtime calls once per
     model instance; `main_graph` receives the results as arguments marked
     `compress.prepared`. The stored form stays small; memory at run time holds
     the decoded copy.
   }];
   let dependentDialects = ["::mlir::func::FuncDialect"];
   let statistics = [
-    Statistic<"numPrepared", "prepared", "Tensors decoded at load">
+    Statistic<"numPrepared", "prepared", "Tensors computed at load">
   ];
 }
 

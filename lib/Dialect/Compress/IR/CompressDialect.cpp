@@ -27,3 +27,13 @@ void CompressDialect::initialize() {
 #include "compress/Dialect/Compress/IR/CompressOps.cpp.inc"
       >();
 }
+
+bool CompressDialect::isVerified(Type type, ArrayAttr components) {
+  llvm::sys::ScopedLock lock(verifiedMutex);
+  return verified.contains({type, components});
+}
+
+void CompressDialect::setVerified(Type type, ArrayAttr components) {
+  llvm::sys::ScopedLock lock(verifiedMutex);
+  verified.insert({type, components});
+}

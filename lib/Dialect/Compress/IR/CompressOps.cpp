@@ -4,7 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "compress/Dialect/Compress/IR/Compress.h"
+#include "compress/Dialect/Compress/IR/Encoding.h"
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
@@ -45,6 +45,8 @@ LogicalResult ConstantOp::verify() {
   CompressedTensorType type = getType();
   if (!type.hasStaticShape())
     return emitOpError("result must have a static shape, found ") << type;
+  if (!isRefined(type))
+    return emitOpError("result must have no size '?', found ") << type;
   SmallVector<RankedTensorType> leaves = type.getLeafTypes();
   if (leaves.size() != getComponents().size())
     return emitOpError("expected ")
@@ -66,7 +68,50 @@ LogicalResult ConstantOp::verify() {
              << i << " of type " << leaves[i] << " needs " << expected
              << " bytes, its resource has " << found;
   }
+  // Attributes are unique and never change, so one look at each is enough.
+  auto *dialect = getContext()->getLoadedDialect<CompressDialect>();
+  if (dialect->isVerified(type, getComponents()))
+    return success();
+  SmallVector<HostTensor> tensors;
+  for (Attribute attr : getComponents()) {
+    auto resource = dyn_cast<DenseResourceElementsAttr>(attr);
+    if (resource && !resource.getRawHandle().getBlob())
+      return emitOpError("resource '")
+             << resource.getRawHandle().getKey() << "' has no data";
+    auto tensor = HostTensor::fromAttr(cast<ElementsAttr>(attr));
+    if (!tensor)
+      return emitOpError() << llvm::toString(tensor.takeError());
+    tensors.push_back(*tensor);
+  }
+  if (llvm::Error error = compress::verifyPayload(type, tensors))
+    return emitOpError() << llvm::toString(std::move(error));
+  dialect->setVerified(type, getComponents());
   return success();
+}
+
+namespace {
+struct SimplifyConstant : public OpRewritePattern<ConstantOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(ConstantOp op,
+                                PatternRewriter &rewriter) const override {
+    if (!acceptsAnyEncoding(op.getResult()))
+      return failure();
+    EncodedTensor simpler = simplifyTensor({op.getType(), op.getLeaves()},
+                                           /*allowRounding=*/false);
+    if (simpler.type == op.getType())
+      return failure();
+    DictionaryAttr attrs = op->getDiscardableAttrDictionary();
+    auto replacement = rewriter.replaceOpWithNewOp<ConstantOp>(op, simpler.type,
+                                                               simpler.leaves);
+    replacement->setDiscardableAttrs(attrs);
+    return success();
+  }
+};
+} // namespace
+
+void ConstantOp::getCanonicalizationPatterns(RewritePatternSet &patterns,
+                                             MLIRContext *context) {
+  patterns.add<SimplifyConstant>(context);
 }
 
 SmallVector<HostTensor> ConstantOp::getLeaves() {
@@ -191,6 +236,32 @@ OpFoldResult CastOp::fold(FoldAdaptor) {
   if (getSource().getType() == getType())
     return getSource();
   return {};
+}
+
+namespace {
+struct CastConstant : public OpRewritePattern<CastOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(CastOp op,
+                                PatternRewriter &rewriter) const override {
+    auto source = op.getSource().getDefiningOp<ConstantOp>();
+    if (!source ||
+        (!isRefined(op.getType()) && !acceptsAnyEncoding(op.getResult())))
+      return failure();
+    auto tensor =
+        castTensor({source.getType(), source.getLeaves()}, op.getType());
+    if (!tensor) {
+      std::string reason = llvm::toString(tensor.takeError());
+      return rewriter.notifyMatchFailure(op, reason);
+    }
+    rewriter.replaceOpWithNewOp<ConstantOp>(op, tensor->type, tensor->leaves);
+    return success();
+  }
+};
+} // namespace
+
+void CastOp::getCanonicalizationPatterns(RewritePatternSet &patterns,
+                                         MLIRContext *context) {
+  patterns.add<CastConstant>(context);
 }
 
 //===----------------------------------------------------------------------===//

@@ -27,6 +27,22 @@ static void printShapedElement(AsmPrinter &printer, ArrayRef<int64_t> shape,
   printer << elementType;
 }
 
+static ParseResult parseTypeEncoding(AsmParser &parser,
+                                     EncodingAttrInterface &encoding,
+                                     ArrayRef<int64_t> shape) {
+  OptionalParseResult alias = parseEncodingAlias(parser, shape, encoding);
+  if (alias.has_value())
+    return *alias;
+  return parseEncoding(parser, encoding);
+}
+
+static void printTypeEncoding(AsmPrinter &printer,
+                              EncodingAttrInterface encoding,
+                              ArrayRef<int64_t> shape) {
+  if (!printEncodingAlias(printer, shape, encoding))
+    printEncoding(printer, encoding);
+}
+
 #define GET_TYPEDEF_CLASSES
 #include "compress/Dialect/Compress/IR/CompressTypes.cpp.inc"
 

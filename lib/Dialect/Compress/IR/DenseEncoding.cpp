@@ -6,6 +6,7 @@
 
 #include "compress/Dialect/Compress/IR/Encoding.h"
 #include "compress/Dialect/Compress/IR/EncodingIR.h"
+#include "compress/Dialect/Compress/IR/Grouping.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
 using namespace mlir;
@@ -23,6 +24,8 @@ LogicalResult DenseAttr::verify(function_ref<InFlightDiagnostic()> emitError,
 LogicalResult
 DenseAttr::verifyEncoding(function_ref<InFlightDiagnostic()> emitError,
                           ArrayRef<int64_t> shape, Type elementType) const {
+  if (failed(verifySize(emitError, shape)))
+    return failure();
   if (isa<IntegerType>(elementType) && isa<FloatType>(getStorageType()))
     return emitError() << "dense: cannot store " << elementType << " values as "
                        << getStorageType();
@@ -31,11 +34,15 @@ DenseAttr::verifyEncoding(function_ref<InFlightDiagnostic()> emitError,
 
 SmallVector<Component>
 DenseAttr::getComponents(CompressedTensorType type) const {
-  return {{"values",
-           getComponentType(type.getShape(), type.getElementType(), *this)}};
+  return {
+      makeComponent("values", type.getShape(), type.getElementType(), *this)};
 }
 
-unsigned DenseAttr::getNumParameters() const { return 0; }
+FailureOr<DenseValue>
+DenseAttr::describeDecode(TensorBuilder &b, CompressedTensorType type,
+                          ArrayRef<ComponentValue> parts) const {
+  return b.decode(parts[0]);
+}
 
 llvm::Expected<HostTensor>
 DenseAttr::decodeHost(CompressedTensorType type,

@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "compress/Dialect/Compress/IR/EncodingIR.h"
+#include "compress/Dialect/Compress/IR/Grouping.h"
 #include "compress/Dialect/Compress/IR/Minifloat.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
@@ -43,16 +44,74 @@ Value compress::buildElementwise(OpBuilder &b, Location loc,
       .getResult(0);
 }
 
+Value compress::buildGroupReduce(OpBuilder &b, Location loc, Value value,
+                                 ArrayRef<int64_t> group, double start,
+                                 BodyBuilder combine) {
+  auto type = cast<RankedTensorType>(value.getType());
+  unsigned rank = group.size();
+  SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(b, loc, value), grid;
+  SmallVector<utils::IteratorType> iterators(rank,
+                                             utils::IteratorType::reduction);
+  for (auto [axis, dim] :
+       llvm::enumerate(getGroupGrid(type.getShape(), group))) {
+    // An axis of group size one keeps its elements apart: a parallel loop.
+    if (group[axis] == 1)
+      iterators[axis] = utils::IteratorType::parallel;
+    if (!ShapedType::isDynamic(dim)) {
+      grid.push_back(b.getIndexAttr(dim));
+      continue;
+    }
+    Value size = getValueOrCreateConstantIndexOp(b, loc, sizes[axis]);
+    Value block = arith::ConstantIndexOp::create(b, loc, group[axis]);
+    grid.push_back(arith::CeilDivUIOp::create(b, loc, size, block).getResult());
+  }
+  Type element = type.getElementType();
+  Value empty = tensor::EmptyOp::create(b, loc, grid, element);
+  Value first =
+      arith::ConstantOp::create(b, loc, b.getFloatAttr(element, start));
+  Value init = linalg::FillOp::create(b, loc, first, empty).getResult(0);
+  AffineMap maps[] = {b.getMultiDimIdentityMap(rank),
+                      getGroupMap(group, b.getContext())};
+  return linalg::GenericOp::create(
+             b, loc, init.getType(), value, init, maps, iterators,
+             [&](OpBuilder &nested, Location loc, ValueRange args) {
+               linalg::YieldOp::create(nested, loc, combine(nested, loc, args));
+             })
+      .getResult(0);
+}
+
+SmallVector<Value> compress::buildGroupPosition(OpBuilder &b, Location loc,
+                                                ValueRange position,
+                                                ArrayRef<int64_t> group) {
+  SmallVector<Value> result;
+  for (auto [index, size] : llvm::zip_equal(position, group)) {
+    if (ShapedType::isDynamic(size))
+      result.push_back(arith::ConstantIndexOp::create(b, loc, 0));
+    else if (size == 1)
+      result.push_back(index);
+    else
+      result.push_back(arith::DivUIOp::create(
+          b, loc, index, arith::ConstantIndexOp::create(b, loc, size)));
+  }
+  return result;
+}
+
 Value compress::buildGatherRows(OpBuilder &b, Location loc, Value table,
                                 Type elementType, Value indices, int64_t axis,
-                                BodyBuilder at) {
-  SmallVector<OpFoldResult> tableSizes = tensor::getMixedSizes(b, loc, table);
+                                BodyBuilder at, bool wrapNegative) {
+  return buildLookup(b, loc, tensor::getMixedSizes(b, loc, table), elementType,
+                     indices, axis, at, wrapNegative);
+}
+
+Value compress::buildLookup(OpBuilder &b, Location loc,
+                            ArrayRef<OpFoldResult> tableSizes, Type elementType,
+                            Value indices, int64_t axis, BodyBuilder at,
+                            bool wrapNegative) {
   SmallVector<OpFoldResult> indexSizes = tensor::getMixedSizes(b, loc, indices);
   int64_t indexRank = indexSizes.size();
-  SmallVector<OpFoldResult> sizes(
-      ArrayRef<OpFoldResult>(tableSizes).take_front(axis));
+  SmallVector<OpFoldResult> sizes(tableSizes.take_front(axis));
   llvm::append_range(sizes, indexSizes);
-  llvm::append_range(sizes, ArrayRef(tableSizes).drop_front(axis + 1));
+  llvm::append_range(sizes, tableSizes.drop_front(axis + 1));
   unsigned rank = sizes.size();
   Value extent = getValueOrCreateConstantIndexOp(b, loc, tableSizes[axis]);
   Value init = tensor::EmptyOp::create(b, loc, sizes, elementType);
@@ -71,12 +130,14 @@ Value compress::buildGatherRows(OpBuilder &b, Location loc, Value table,
                  index = arith::IndexCastOp::create(
                      nested, loc, nested.getIndexType(), index);
                Value zero = arith::ConstantIndexOp::create(nested, loc, 0);
-               Value negative = arith::CmpIOp::create(
-                   nested, loc, arith::CmpIPredicate::slt, index, zero);
-               Value wrapped =
-                   arith::AddIOp::create(nested, loc, index, extent);
-               index = arith::SelectOp::create(nested, loc, negative, wrapped,
-                                               index);
+               if (wrapNegative) {
+                 Value negative = arith::CmpIOp::create(
+                     nested, loc, arith::CmpIPredicate::slt, index, zero);
+                 Value wrapped =
+                     arith::AddIOp::create(nested, loc, index, extent);
+                 index = arith::SelectOp::create(nested, loc, negative, wrapped,
+                                                 index);
+               }
                // A table is never read outside, whatever the index.
                Value last = arith::SubIOp::create(
                    nested, loc, extent,
@@ -92,6 +153,57 @@ Value compress::buildGatherRows(OpBuilder &b, Location loc, Value table,
                        nested, loc, d < axis ? d : d - 1 + indexRank));
                }
                linalg::YieldOp::create(nested, loc, at(nested, loc, position));
+             })
+      .getResult(0);
+}
+
+Value compress::buildEinsum(OpBuilder &b, Location loc, Value lhs,
+                            ArrayRef<unsigned> lhsLabels, Value rhs,
+                            ArrayRef<unsigned> rhsLabels,
+                            ArrayRef<unsigned> resultLabels) {
+  SmallVector<unsigned> loops(resultLabels);
+  for (ArrayRef<unsigned> labels : {lhsLabels, rhsLabels})
+    for (unsigned label : labels)
+      if (!llvm::is_contained(loops, label))
+        loops.push_back(label);
+  auto mapOf = [&](ArrayRef<unsigned> labels) {
+    SmallVector<AffineExpr> exprs;
+    for (unsigned label : labels)
+      exprs.push_back(
+          b.getAffineDimExpr(llvm::find(loops, label) - loops.begin()));
+    return AffineMap::get(loops.size(), 0, exprs, b.getContext());
+  };
+  SmallVector<OpFoldResult> sizes;
+  for (unsigned label : resultLabels) {
+    const auto *it = llvm::find(lhsLabels, label);
+    if (it != lhsLabels.end())
+      sizes.push_back(
+          tensor::getMixedSize(b, loc, lhs, it - lhsLabels.begin()));
+    else
+      sizes.push_back(tensor::getMixedSize(
+          b, loc, rhs, llvm::find(rhsLabels, label) - rhsLabels.begin()));
+  }
+  Type element = cast<RankedTensorType>(lhs.getType()).getElementType();
+  Value zero = arith::ConstantOp::create(b, loc, b.getFloatAttr(element, 0.0));
+  Value empty = tensor::EmptyOp::create(b, loc, sizes, element);
+  // Fusion of elementwise operations overlooks outputs that are read, so
+  // without a sum the zero is no output.
+  bool sums = loops.size() > resultLabels.size();
+  Value init =
+      sums ? linalg::FillOp::create(b, loc, zero, empty).getResult(0) : empty;
+  SmallVector<utils::IteratorType> iterators(loops.size(),
+                                             utils::IteratorType::reduction);
+  std::fill_n(iterators.begin(), resultLabels.size(),
+              utils::IteratorType::parallel);
+  AffineMap maps[] = {mapOf(lhsLabels), mapOf(rhsLabels), mapOf(resultLabels)};
+  return linalg::GenericOp::create(
+             b, loc, init.getType(), ValueRange{lhs, rhs}, init, maps,
+             iterators,
+             [&](OpBuilder &b, Location loc, ValueRange in) {
+               Value product = arith::MulFOp::create(b, loc, in[0], in[1]);
+               Value sum =
+                   arith::AddFOp::create(b, loc, sums ? in[2] : zero, product);
+               linalg::YieldOp::create(b, loc, sum);
              })
       .getResult(0);
 }

@@ -184,7 +184,8 @@ void HostTensor::setDouble(int64_t index, double value) {
 std::vector<float> HostTensor::toFloats() const {
   std::vector<float> result(numElements);
   if (elementType.isF32()) {
-    std::memcpy(result.data(), data, size);
+    if (size)
+      std::memcpy(result.data(), data, size);
     return result;
   }
   for (int64_t i = 0; i < numElements; ++i)

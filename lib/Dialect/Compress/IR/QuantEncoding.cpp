@@ -10,6 +10,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "compress/Dialect/Compress/IR/Encoding.h"
+#include "compress/Dialect/Compress/IR/Grouping.h"
 #include "compress/Dialect/Compress/IR/Minifloat.h"
 #include <cmath>
 #include <cstring>
@@ -34,10 +35,8 @@ LogicalResult QuantAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                           "at most 8 bits, found "
                        << codeType;
   }
-  for (int64_t size : group)
-    if (!ShapedType::isDynamic(size) && size < 1)
-      return emitError() << "quant: a group size is at least 1 or '*', found "
-                         << size;
+  if (failed(verifyGroup(emitError, "quant", group)))
+    return failure();
   if (!scale)
     return emitError() << "quant: scale is missing";
   if (auto dense = dyn_cast<DenseAttr>(scale))
@@ -67,6 +66,8 @@ static Type getZeroElementType(QuantAttr attr) {
 LogicalResult
 QuantAttr::verifyEncoding(function_ref<InFlightDiagnostic()> emitError,
                           ArrayRef<int64_t> shape, Type elementType) const {
+  if (failed(verifySize(emitError, shape)))
+    return failure();
   if (!isa<FloatType>(elementType))
     return emitError() << "quant: the logical element type must be a float, "
                           "found "
@@ -84,18 +85,7 @@ QuantAttr::verifyEncoding(function_ref<InFlightDiagnostic()> emitError,
 }
 
 SmallVector<int64_t> QuantAttr::getGroupGrid(ArrayRef<int64_t> shape) const {
-  SmallVector<int64_t> grid;
-  for (auto [dim, size] : llvm::zip_equal(shape, getGroup())) {
-    if (dim == 0)
-      grid.push_back(0);
-    else if (ShapedType::isDynamic(size))
-      grid.push_back(1);
-    else if (ShapedType::isDynamic(dim))
-      grid.push_back(ShapedType::kDynamic);
-    else
-      grid.push_back(llvm::divideCeil(dim, size));
-  }
-  return grid;
+  return compress::getGroupGrid(shape, getGroup());
 }
 
 bool QuantAttr::isFloatCode() const { return isa<FloatType>(getCodeType()); }
@@ -138,14 +128,21 @@ Type QuantAttr::getZeroComponentType(ArrayRef<int64_t> shape) const {
 SmallVector<Component>
 QuantAttr::getComponents(CompressedTensorType type) const {
   ArrayRef<int64_t> shape = type.getShape();
-  SmallVector<Component> components;
-  components.push_back(
-      {"codes", getComponentType(shape, type.getElementType(),
-                                 DenseAttr::get(getContext(), getCodeType()))});
-  components.push_back({"scales", getScaleComponentType(shape)});
+  SmallVector<int64_t> grid = getGroupGrid(shape);
+  SmallVector<Component> components{
+      makeDenseComponent("codes", shape, type.getElementType(), getCodeType()),
+      makeComponent("scales", grid, Float32Type::get(getContext()),
+                    getScale())};
   if (getZero())
-    components.push_back({"zeros", getZeroComponentType(shape)});
+    components.push_back(
+        makeComponent("zeros", grid, getZeroElementType(*this), getZero()));
   return components;
+}
+
+EncodingAttrInterface QuantAttr::withComponentEncodings(
+    ArrayRef<EncodingAttrInterface> encodings) const {
+  return QuantAttr::get(getContext(), getCodeType(), getGroup(), encodings[1],
+                        getZero() ? encodings[2] : EncodingAttrInterface());
 }
 
 unsigned QuantAttr::getNumParameters() const { return getZero() ? 2 : 1; }
@@ -153,41 +150,6 @@ unsigned QuantAttr::getNumParameters() const { return getZero() ? 2 : 1; }
 //===----------------------------------------------------------------------===//
 // Host reference
 //===----------------------------------------------------------------------===//
-
-namespace {
-/// Walks a shape in row-major order and names the group of each element.
-class GroupIndexer {
-public:
-  GroupIndexer(ArrayRef<int64_t> shape, ArrayRef<int64_t> group,
-               ArrayRef<int64_t> grid)
-      : shape(shape), position(shape.size(), 0) {
-    strides.assign(shape.size(), 0);
-    int64_t stride = 1;
-    for (int64_t axis = int64_t(shape.size()) - 1; axis >= 0; --axis) {
-      strides[axis] = stride;
-      sizes.insert(sizes.begin(), ShapedType::isDynamic(group[axis])
-                                      ? std::max<int64_t>(shape[axis], 1)
-                                      : group[axis]);
-      stride *= grid[axis];
-    }
-  }
-  /// The group of the current element; then steps to the next.
-  int64_t next() {
-    int64_t index = 0;
-    for (size_t axis = 0; axis < position.size(); ++axis)
-      index += position[axis] / sizes[axis] * strides[axis];
-    for (int64_t axis = int64_t(position.size()) - 1; axis >= 0; --axis) {
-      if (++position[axis] < shape[axis])
-        break;
-      position[axis] = 0;
-    }
-    return index;
-  }
-
-private:
-  SmallVector<int64_t> shape, position, strides, sizes;
-};
-} // namespace
 
 /// The decoded scales, and zero points as f32 or exact integers.
 namespace {
@@ -269,6 +231,39 @@ QuantAttr::decodeHost(CompressedTensorType type,
   return out;
 }
 
+FailureOr<DenseValue>
+QuantAttr::describeDecode(TensorBuilder &b, CompressedTensorType type,
+                          ArrayRef<ComponentValue> parts) const {
+  Type compute = getComputeType(type.getElementType());
+  // Codes are numbers here: signed ones even at a width of one bit.
+  Type number = isFloatCode() ? compute : b.getI32();
+  Type storage = getCodeType();
+  if (isSignedCode())
+    storage =
+        IntegerType::get(getContext(), getCodeWidth(), IntegerType::Signed);
+  ComponentValue codePart = parts[0];
+  codePart.component.elementType = number;
+  codePart.component.encoding = DenseAttr::get(getContext(), storage);
+  auto code = b.decode(codePart);
+  auto scale = b.decode(parts[1]);
+  if (failed(code) || failed(scale))
+    return failure();
+  DenseValue value = *code;
+  if (getZero()) {
+    auto zero = b.decode(parts[2]);
+    if (failed(zero))
+      return failure();
+    bool isInteger = isa<IntegerType>(zero->elementType);
+    DenseValue zeros = b.expandGroups(*zero, getGroup(), value);
+    value = isInteger ? b.cast(b.sub(value, zeros), compute)
+                      : b.sub(b.cast(value, compute), b.cast(zeros, compute));
+  }
+  value = b.cast(value, compute);
+  DenseValue scales =
+      b.expandGroups(b.cast(*scale, compute), getGroup(), value);
+  return b.cast(b.mul(value, scales), type.getElementType());
+}
+
 static uint32_t bitsOf(float value) {
   uint32_t bits;
   std::memcpy(&bits, &value, sizeof(bits));
@@ -334,19 +329,22 @@ QuantAttr::parametersFromRanges(CompressedTensorType type, ArrayRef<float> lo,
     return effective.takeError();
   HostTensor zeros = HostTensor::allocate(grid, f32);
   auto zeroData = zeros.getMutableData<float>();
-  float codeLo = getCodeRange().first;
+  auto range = getCodeRange();
+  float codeLo = range.first, codeHi = range.second;
+  // The bounds matter where the scale was stored as much less than asked for,
+  // perhaps as 0.
   for (size_t i = 0; i < zeroData.size(); ++i)
     zeroData[i] =
-        codeLo - std::fmin(lo[i], 0.0f) / effective->getData<float>()[i];
+        std::fmin(std::fmax(codeLo - std::fmin(lo[i], 0.0f) /
+                                         effective->getData<float>()[i],
+                            codeLo),
+                  codeHi);
   // Integer zero points stay codes, so that a zero value has an exact code.
   Type zeroElement = getZeroElementType(*this);
   if (isa<IntegerType>(zeroElement)) {
     HostTensor rounded = HostTensor::allocate(grid, zeroElement);
-    auto [rangeLo, rangeHi] = getCodeRange();
     for (size_t i = 0; i < zeroData.size(); ++i)
-      rounded.setDouble(
-          i,
-          std::fmin(std::fmax(std::nearbyint(zeroData[i]), rangeLo), rangeHi));
+      rounded.setDouble(i, std::nearbyint(zeroData[i]));
     zeros = rounded;
   }
   if (llvm::Error error = encodeComponent(getZeroComponentType(type.getShape()),

@@ -10,6 +10,7 @@
 
 #include "compress/Dialect/Compress/IR/Encoding.h"
 #include "compress/Dialect/Compress/IR/EncodingIR.h"
+#include "compress/Dialect/Compress/IR/Grouping.h"
 #include "compress/Dialect/Compress/IR/Minifloat.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
@@ -20,18 +21,6 @@
 
 using namespace mlir;
 using namespace compress;
-
-/// From the index of an element to the index of its group.
-static AffineMap getGroupMap(QuantAttr attr, MLIRContext *context) {
-  SmallVector<AffineExpr> exprs;
-  for (auto [axis, size] : llvm::enumerate(attr.getGroup())) {
-    AffineExpr dim = getAffineDimExpr(axis, context);
-    exprs.push_back(ShapedType::isDynamic(size)
-                        ? getAffineConstantExpr(0, context)
-                        : dim.floorDiv(size));
-  }
-  return AffineMap::get(attr.getGroup().size(), 0, exprs, context);
-}
 
 static Type getZeroElementType(QuantAttr attr) {
   auto dense = dyn_cast<DenseAttr>(attr.getZero());
@@ -128,8 +117,8 @@ FailureOr<Value> QuantAttr::buildDecode(OpBuilder &builder, Location loc,
   auto inputs = buildDecodedParameters(builder, loc, *this, components);
   if (failed(inputs))
     return failure();
-  SmallVector<AffineMap> maps(inputs->size(),
-                              getGroupMap(*this, builder.getContext()));
+  SmallVector<AffineMap> maps(
+      inputs->size(), compress::getGroupMap(getGroup(), builder.getContext()));
   maps[0] = builder.getMultiDimIdentityMap(type.getRank());
   return buildElementwise(
       builder, loc, type.getElementType(), *inputs,
@@ -150,16 +139,8 @@ FailureOr<Value> QuantAttr::buildGather(OpBuilder &builder, Location loc,
   return buildGatherRows(
       builder, loc, components[0], type.getElementType(), indices, axis,
       [&](OpBuilder &b, Location loc, ValueRange position) {
-        SmallVector<Value> groupPosition;
-        for (auto [index, size] : llvm::zip_equal(position, getGroup())) {
-          if (ShapedType::isDynamic(size))
-            groupPosition.push_back(arith::ConstantIndexOp::create(b, loc, 0));
-          else if (size == 1)
-            groupPosition.push_back(index);
-          else
-            groupPosition.push_back(arith::DivUIOp::create(
-                b, loc, index, arith::ConstantIndexOp::create(b, loc, size)));
-        }
+        SmallVector<Value> groupPosition =
+            buildGroupPosition(b, loc, position, getGroup());
         Value code = tensor::ExtractOp::create(b, loc, (*values)[0], position);
         Value scale =
             tensor::ExtractOp::create(b, loc, (*values)[1], groupPosition);
@@ -181,7 +162,7 @@ static std::pair<Value, Value> buildRanges(OpBuilder &b, Location loc,
   Value zero =
       linalg::FillOp::create(b, loc, s.constant(0.0f), empty).getResult(0);
   unsigned rank = attr.getGroup().size();
-  AffineMap groupMap = getGroupMap(attr, b.getContext());
+  AffineMap groupMap = compress::getGroupMap(attr.getGroup(), b.getContext());
   SmallVector<AffineMap> maps{b.getMultiDimIdentityMap(rank), groupMap,
                               groupMap};
   SmallVector<utils::IteratorType> iterators(rank,
@@ -302,11 +283,11 @@ QuantAttr::buildEncode(OpBuilder &builder, Location loc,
             Value shift = arith::DivFOp::create(b, loc, in[0], in[1]);
             Value zero =
                 arith::SubFOp::create(b, loc, s.constant(first), shift);
+            zero = s.max(zero, s.constant(first));
+            zero = s.min(zero, s.constant(last));
             if (!round)
               return zero;
             zero = math::RoundEvenOp::create(b, loc, zero);
-            zero = s.max(zero, s.constant(first));
-            zero = s.min(zero, s.constant(last));
             return arith::FPToSIOp::create(b, loc, zeroElement, zero);
           });
       auto encodedZeros =
@@ -332,7 +313,7 @@ QuantAttr::buildEncode(OpBuilder &builder, Location loc,
     inputs.push_back(*decoded);
   }
 
-  AffineMap groupMap = getGroupMap(*this, builder.getContext());
+  AffineMap groupMap = compress::getGroupMap(getGroup(), builder.getContext());
   SmallVector<AffineMap> maps(inputs.size(), groupMap);
   maps[0] = builder.getMultiDimIdentityMap(type.getRank());
   auto [codeLo, codeHi] = getCodeRange();

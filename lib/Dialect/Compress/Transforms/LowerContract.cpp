@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "compress/Dialect/Compress/IR/Compress.h"
+#include "compress/Dialect/Compress/IR/EncodingIR.h"
 #include "compress/Dialect/Compress/Transforms/Passes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -46,11 +47,19 @@ struct LowerContract
         iterators.push_back(op.isReductionDim(i)
                                 ? utils::IteratorType::reduction
                                 : utils::IteratorType::parallel);
-      AffineMap maps[] = {op.getMap(0), op.getMap(1), op.getMap(2)};
-      Type sum = getElementTypeOrSelf(op.getInit().getType());
+      SmallVector<AffineMap> maps{op.getMap(0), op.getMap(1), op.getMap(2)};
+      SmallVector<Value> inputs{lhs, rhs};
+      Value init = op.getInit();
+      Type sum = getElementTypeOrSelf(init.getType());
+      // Without a sum the init is read once, as an input: fusion of elementwise
+      // operations overlooks outputs that are read.
+      if (!llvm::is_contained(iterators, utils::IteratorType::reduction)) {
+        inputs.push_back(init);
+        maps.push_back(op.getMap(2));
+        init = buildEmptyLike(builder, loc, init, sum);
+      }
       auto generic = linalg::GenericOp::create(
-          builder, loc, op.getInit().getType(), ValueRange{lhs, rhs},
-          op.getInit(), maps, iterators,
+          builder, loc, init.getType(), inputs, init, maps, iterators,
           [&](OpBuilder &b, Location loc, ValueRange args) {
             auto widen = [&](Value v) -> Value {
               if (v.getType() == sum)

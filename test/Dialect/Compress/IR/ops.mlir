@@ -8,7 +8,7 @@
 
 // CHECK-LABEL: @constant
 func.func @constant() -> !k {
-  // CHECK: compress.constant [dense_resource<codes> : tensor<4x8xi4>, dense<5.000000e-01> : tensor<1x1xf32>] : <4x8xf32, quant<i4
+  // CHECK: compress.constant [dense_resource<codes> : tensor<4x8xi4>, dense<5.000000e-01> : tensor<1x1xf32>] : <4x8xf32, int4>
   %w = compress.constant [dense_resource<codes> : tensor<4x8xi4>, dense<0.5> : tensor<1x1xf32>] : !k
   return %w : !k
 }
@@ -24,9 +24,9 @@ func.func @pack(%codes: tensor<4x8xi8>, %scales: tensor<4x1xf32>) -> (tensor<4x8
 
 // CHECK-LABEL: @encode
 func.func @encode(%x: tensor<?x8xf32>, %s: tensor<1x1xf32>, %z: tensor<1x1xi8>) -> (tensor<?x8xf32>, tensor<?x8xf32>) {
-  // CHECK: compress.encode %{{.*}} : tensor<?x8xf32> -> <?x8xf32, quant<ui8
+  // CHECK: compress.encode %{{.*}} : tensor<?x8xf32> -> <?x8xf32, uint8>
   %d = compress.encode %x : tensor<?x8xf32> -> !a
-  // CHECK: compress.encode %{{.*}} params(%{{.*}}, %{{.*}} : tensor<1x1xf32>, tensor<1x1xi8>) : tensor<?x8xf32> -> <?x8xf32, quant<ui8
+  // CHECK: compress.encode %{{.*}} params(%{{.*}}, %{{.*}} : tensor<1x1xf32>, tensor<1x1xi8>) : tensor<?x8xf32> -> <?x8xf32, uint8>
   %e = compress.encode %x params(%s, %z : tensor<1x1xf32>, tensor<1x1xi8>) : tensor<?x8xf32> -> !a
   // CHECK: compress.decode %{{.*}} : <?x8xf32
   %0 = compress.decode %d : !a
@@ -36,7 +36,7 @@ func.func @encode(%x: tensor<?x8xf32>, %s: tensor<1x1xf32>, %z: tensor<1x1xi8>) 
 
 // CHECK-LABEL: @cast
 func.func @cast(%w: !w) -> !k {
-  // CHECK: compress.cast %{{.*}} : <{{.*}}> -> <4x8xf32, quant<i4
+  // CHECK: compress.cast %{{.*}} : <{{.*}}> -> <4x8xf32, int4>
   %k = compress.cast %w : !w -> !k
   return %k : !k
 }

@@ -12,10 +12,10 @@ func.func private @dense(!compress.tensor<4x8xf32, dense<f16>>,
                          !compress.tensor<f32, bf16>)
 
 // CHECK-LABEL: @quant
-// CHECK-SAME: !compress.tensor<64x128xf32, quant<i8, group = [1, *], scale = f32>>
-// CHECK-SAME: !compress.tensor<64x128xf32, quant<ui4, group = [1, 32], scale = f16, zero = ui4>>
-// CHECK-SAME: !compress.tensor<64x130xf32, quant<f4E2M1FN, group = [1, 32], scale = f8E8M0FNU>>
-// CHECK-SAME: !compress.tensor<?x64xf16, quant<ui8, group = [1, *], scale = f32, zero = ui8>>
+// CHECK-SAME: !compress.tensor<64x128xf32, int8<axis = 0>>
+// CHECK-SAME: !compress.tensor<64x128xf32, uint4<g = 32>>
+// CHECK-SAME: !compress.tensor<64x130xf32, mxfp4>
+// CHECK-SAME: !compress.tensor<?x64xf16, uint8<axis = 0>>
 // CHECK-SAME: !compress.tensor<7x7xf64, quant<i16, group = [2, 3], scale = bf16, zero = f32>>
 func.func private @quant(
   !compress.tensor<64x128xf32, quant<i8, group = [1, *], scale = f32>>,

@@ -16,18 +16,36 @@
 #include "mlir/Interfaces/DestinationStyleOpInterface.h"
 #include "mlir/Interfaces/InferTypeOpInterface.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
+#include "llvm/ADT/DenseSet.h"
+#include "llvm/Support/Mutex.h"
+
+namespace mlir {
+class RewriterBase;
+} // namespace mlir
 
 namespace compress {
 class CompressedTensorType;
 class EncodingAttrInterface;
+class TensorBuilder;
+struct ComponentValue;
+struct DenseValue;
+struct EncodedTensor;
 
 /// One part of what an encoding stores.
 struct Component {
-  llvm::StringRef name;
+  std::string name;
   /// A `RankedTensorType` of a signless integer or a float, or a
   /// `CompressedTensorType`.
   mlir::Type type;
+  /// The encoding that was asked for: `dense<T>` for a ranked tensor (T keeps
+  /// the signedness), else that of the compressed tensor.
+  mlir::Attribute encoding;
+  /// The element type of the decoded component.
+  mlir::Type elementType;
 };
+
+/// Where the stored values of a `sparse` encoding lie.
+enum class SparsePattern { Bitmask, CSR, NM, Block, Channels };
 
 /// How an operation uses an operand that can be a weight.
 struct WeightOperand {
@@ -52,9 +70,39 @@ struct WeightOperand {
 #define GET_TYPEDEF_CLASSES
 #include "compress/Dialect/Compress/IR/CompressTypes.h.inc"
 
+namespace compress {
+
+/// A compressed constant: a type of static shape and its leaves.
+struct EncodedTensor {
+  CompressedTensorType type;
+  llvm::SmallVector<HostTensor> leaves;
+};
+
+// Defaults of EncodingAttrInterface; see Encoding.h.
+mlir::FailureOr<mlir::Value>
+buildDecodeByDescription(mlir::OpBuilder &builder, mlir::Location loc,
+                         CompressedTensorType type,
+                         mlir::ValueRange components);
+mlir::FailureOr<mlir::Value>
+buildGatherOfDecoded(mlir::OpBuilder &builder, mlir::Location loc,
+                     CompressedTensorType type, mlir::ValueRange components,
+                     mlir::Value indices, int64_t axis);
+EncodingAttrInterface refineComponents(EncodingAttrInterface encoding,
+                                       CompressedTensorType type,
+                                       llvm::ArrayRef<HostTensor> leaves);
+llvm::Expected<HostTensor>
+decodeHostByDescription(CompressedTensorType type,
+                        llvm::ArrayRef<HostTensor> leaves);
+
+} // namespace compress
+
+#include "compress/Dialect/Compress/IR/TensorBuilder.h"
+
 #include "compress/Dialect/Compress/IR/CompressAttrInterfaces.h.inc"
 #include "compress/Dialect/Compress/IR/CompressDialect.h.inc"
 #include "compress/Dialect/Compress/IR/CompressOpInterfaces.h.inc"
+
+#include "compress/Dialect/Compress/IR/CompressEnums.h.inc"
 
 #define GET_ATTRDEF_CLASSES
 #include "compress/Dialect/Compress/IR/CompressAttrs.h.inc"

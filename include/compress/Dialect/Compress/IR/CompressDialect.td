@@ -33,6 +33,14 @@ def Compress_Dialect : Dialect {
   let extraClassDeclaration = [{
     void registerAttributes();
     void registerTypes();
+
+    /// Whether the payload of a constant was found legal before.
+    bool isVerified(::mlir::Type type, ::mlir::ArrayAttr components);
+    void setVerified(::mlir::Type type, ::mlir::ArrayAttr components);
+
+  private:
+    ::llvm::sys::Mutex verifiedMutex;
+    ::llvm::DenseSet<std::pair<::mlir::Type, ::mlir::Attribute>> verified;
   }];
 }
 

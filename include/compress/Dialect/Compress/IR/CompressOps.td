@@ -44,6 +44,7 @@ def Compress_ConstantOp : Compress_Op<"constant",
   let results = (outs Compress_CompressedTensorType:$result);
   let assemblyFormat = "$components attr-dict `:` type($result)";
   let hasVerifier = 1;
+  let hasCanonicalizer = 1;
   let builders = [
     OpBuilder<(ins "::compress::CompressedTensorType":$type,
                    "::llvm::ArrayRef<::compress::HostTensor>":$leaves,
@@ -115,11 +116,17 @@ def Compress_DecodeOp : Compress_Op<"decode",
 
 def Compress_CastOp : Compress_Op<"cast", [Pure]> {
   let summary = "Re-encodes a compressed tensor: decode, then encode";
+  let description = [{
+    Where the encodings know a lossless shortcut (another index type or sparse
+    pattern, packing and unpacking entropy codes) values are not touched. Casts
+    of constants are computed by the compiler.
+  }];
   let arguments = (ins Compress_CompressedTensorType:$source);
   let results = (outs Compress_CompressedTensorType:$result);
   let assemblyFormat = "$source attr-dict `:` type($source) `->` type($result)";
   let hasVerifier = 1;
   let hasFolder = 1;
+  let hasCanonicalizer = 1;
 }
 
 //===----------------------------------------------------------------------===//

@@ -23,7 +23,13 @@ def Compress_CompressedTensorType
     The shape is ranked, dimensions may be dynamic; the element type is f16,
     bf16, f32 or f64, or an integer type. The encoding is an attribute that
     implements `EncodingAttrInterface`; those of this dialect are written
-    without the `#compress.` prefix.
+    without the `#compress.` prefix. Common ones have short names, which depend
+    on the rank (see docs/Encodings.md):
+
+    ```mlir
+    !compress.tensor<64x128xf32, int8<axis = 0>>   // quant<i8, group = [1, *], scale = f32>
+    !compress.tensor<64x128xf32, int4<g = 32>>     // quant<i4, group = [1, 32], scale = f16>
+    ```
   }];
   let parameters = (ins
     ArrayRefParameter<"int64_t">:$shape,
@@ -32,7 +38,7 @@ def Compress_CompressedTensorType
   );
   let assemblyFormat = [{
     `<` custom<ShapedElement>($shape, $elementType) `,`
-        custom<Encoding>($encoding) `>`
+        custom<TypeEncoding>($encoding, ref($shape)) `>`
   }];
   let genVerifyDecl = 1;
   let extraClassDeclaration = [{
