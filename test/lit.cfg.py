@@ -84,8 +84,9 @@ if {"avx512_vnni", "avx512vl", "avx512bw"} <= flags:
     config.available_features.add("avx512vnni")
 if config.compress_onednn.upper() in ("1", "ON", "TRUE", "YES"):
     config.available_features.add("onednn")
-if "address" in config.compress_sanitize:
+if config.compress_asan_options:
     config.available_features.add("asan")
+    config.environment.setdefault("ASAN_OPTIONS", config.compress_asan_options)
 
 # A test that hangs fails instead of stopping the run (lit needs psutil for it).
 if lit.util.killProcessAndChildrenIsSupported()[0] and not lit_config.maxIndividualTestTime:

@@ -14,6 +14,10 @@ for variable in ("HOME", "TMPDIR", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTION
                  "OMP_NUM_THREADS"):
     if variable in os.environ:
         config.environment[variable] = os.environ[variable]
+if config.compress_asan_options:
+    config.environment.setdefault("ASAN_OPTIONS", config.compress_asan_options)
+else:
+    config.environment["COMPRESS_TEST_EXHAUSTIVE"] = "1"  # too slow when sanitized
 for name in sorted(config.test_format.test_suffixes):
     if not os.path.exists(os.path.join(config.test_source_root, name)):
         lit_config.warning(f"unit test {name} is not built: its tests do not run")

@@ -75,12 +75,10 @@ llvm::Expected<Factorization> fitFactors(const Einsum &einsum,
 /// Improves given factors by alternating least squares; those that `frozen`
 /// names stay as they are. With one factor that may change the result is
 /// optimal. Options as above, but for `restarts`. Errors as above.
-llvm::Expected<Factorization>
-refineFactors(const Einsum &einsum, llvm::ArrayRef<int64_t> sizes,
-              llvm::ArrayRef<double> tensor,
-              std::vector<std::vector<double>> factors,
-              const std::vector<bool> &frozen,
-              const FactorizationOptions &options);
+llvm::Expected<Factorization> refineFactors(
+    const Einsum &einsum, llvm::ArrayRef<int64_t> sizes,
+    llvm::ArrayRef<double> tensor, std::vector<std::vector<double>> factors,
+    const std::vector<bool> &frozen, const FactorizationOptions &options);
 
 /// The tensor that factors stand for, row-major over the result's dimensions,
 /// in double precision.

@@ -65,10 +65,10 @@ struct ExternalizeWeights
       for (arith::ConstantOp op : empty) {
         OpBuilder builder(op);
         auto type = cast<RankedTensorType>(op.getType());
-        op.replaceAllUsesWith(
-            tensor::EmptyOp::create(builder, op.getLoc(), type.getShape(),
-                                    type.getElementType())
-                .getResult());
+        op.replaceAllUsesWith(tensor::EmptyOp::create(builder, op.getLoc(),
+                                                      type.getShape(),
+                                                      type.getElementType())
+                                  .getResult());
         op.erase();
       }
       Value base;

@@ -151,7 +151,7 @@ struct Fuzz : public ::testing::Test {
     if (value.getNumElements() == 0 || isa<IntegerType>(type.getElementType()))
       return value;
     const double odd[] = {0.0,   -0.0,   1e30,     -1e38,
-                              1e-40, 5e-324, INFINITY, std::nan("")};
+                          1e-40, 5e-324, INFINITY, std::nan("")};
     switch (pick(6)) {
     case 0:
       for (int64_t i = 0, e = value.getNumElements(); i < e; ++i)

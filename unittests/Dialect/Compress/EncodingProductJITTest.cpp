@@ -7,7 +7,8 @@
 // Compiled code against the host reference on nestings of encodings: all of
 // depth one and two, and of depth three a sample in which each encoding meets
 // each other at each place. (All of depth three are in EncodingProductTest.cpp;
-// compiling those too would take minutes.)
+// compiling those too takes minutes: COMPRESS_TEST_EXHAUSTIVE=1 in the
+// environment does.)
 //
 // - On the reference target, decoding and gathering give the same bits.
 // - The CPU target may fuse products and reorder sums: there the values of
@@ -34,6 +35,7 @@
 #include "mlir/Pass/PassManager.h"
 #include "gtest/gtest.h"
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 
 using namespace mlir;
@@ -90,6 +92,8 @@ struct ProductJIT : public ::testing::TestWithParam<const char *> {
   /// Depth one with several parameters each, depth two, part of depth three.
   std::vector<Item> getItems(ArrayRef<Case> cases, unsigned variants,
                              unsigned stride) {
+    if (stride && std::getenv("COMPRESS_TEST_EXHAUSTIVE"))
+      stride = 1;
     std::vector<Item> items;
     unsigned number = 0;
     auto next = [&]() -> const Case & { return cases[number % cases.size()]; };

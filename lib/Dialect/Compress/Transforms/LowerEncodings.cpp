@@ -88,8 +88,7 @@ struct LowerCast : public OpRewritePattern<CastOp> {
       auto streams = getComponents(rewriter, op.getSource());
       if (failed(streams))
         return failure();
-      auto inner =
-          coded.buildInflate(rewriter, op.getLoc(), source, *streams);
+      auto inner = coded.buildInflate(rewriter, op.getLoc(), source, *streams);
       if (failed(inner))
         return failure();
       if (isa<CompressedTensorType>(inner->getType()))

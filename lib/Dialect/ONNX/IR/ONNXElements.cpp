@@ -405,7 +405,8 @@ ElementsAttr compress::onnx::makeElements(RankedTensorType type,
   if (ElementsAttr elements = makeInline(type, raw))
     return elements;
   return DenseResourceElementsAttr::get(
-      type, name, HeapAsmResourceBlob::allocateAndCopyWithAlign(raw, blobAlignment));
+      type, name,
+      HeapAsmResourceBlob::allocateAndCopyWithAlign(raw, blobAlignment));
 }
 
 ElementsAttr compress::onnx::makeElements(RankedTensorType type,

@@ -73,8 +73,8 @@ std::optional<llvm::SmallVector<double>> getFloats(mlir::ElementsAttr elements);
 std::optional<llvm::ArrayRef<char>>
 getRawData(mlir::ElementsAttr elements, llvm::SmallVectorImpl<char> &buffer);
 
-/// Alignment of resources that we allocate. No larger, because a bytecode file is
-/// read into memory that has no more, and MLIR refuses it then.
+/// Alignment of resources that we allocate. No larger, because a bytecode file
+/// is read into memory that has no more, and MLIR refuses it then.
 inline constexpr size_t blobAlignment = 8;
 
 /// Elements from bytes in the layout of ONNX `raw_data`, which are copied:
