@@ -97,15 +97,22 @@ struct StaticParameters {
 /// Rows of f32 to rows of codes.
 ///   ins x: f32 [M, K] [, scales: f32 [G], zeros: i8/i32 [G]]
 ///   outs codes: i8 [M * stride + slack], scale: f32 [G], zero: i32 [G]
+///        [, sums: i32 [M * ceil(K / sumBlock)]]
 ///        [, ranges: f32 [kRangeTasks * 2] when dynamic and per tensor]
-/// with G = M when `perRow`, else 1, and a row stride of `k` rounded up to 4.
-/// The codes are those of `compress.encode`, bit for bit.
+/// with a row stride of `k` rounded up to 4. G = 1 when not `perRow`, else M
+/// times the groups of a row. The codes are those of `compress.encode`, bit for
+/// bit.
 struct QuantizeRows {
   const KernelISA *isa;
   int64_t k;
   bool perRow;
   CodeRange range;
   std::optional<StaticParameters> parameters;
+  /// k per group of a row; 0 is all of it.
+  int64_t group = 0;
+  /// k per sum of (code - zero point), 0 for no sums. One of `group` and
+  /// `sumBlock` divides the other, or is all of k.
+  int64_t sumBlock = 0;
 };
 inline constexpr int64_t kRangeTasks = 32;
 std::string generateQuantizeRows(mlir::ModuleOp module, const QuantizeRows &q);
@@ -171,6 +178,14 @@ std::string generateDepthwiseConv(mlir::ModuleOp module, const DotConv &conv);
 //===--- Shared by the two
 //-------------------------------------------------===//
 
+/// Brings i32 lanes of four bytes into the form that `emitDot` multiplies.
+llvm::SmallVector<Value> splitBytes(KernelBuilder &k, const KernelISA &isa,
+                                    Value words, bool isSigned);
+/// `sum` plus the four products of each lane, one factor unsigned and the other
+/// signed, both split.
+Value emitDot(KernelBuilder &k, const KernelISA &isa, Value sum,
+              llvm::ArrayRef<Value> unsignedBytes,
+              llvm::ArrayRef<Value> signedBytes);
 /// One register tile: rows of A at byte offsets `rowBases`, a panel of B at
 /// `panelBase`. Returns i32 vectors, row by row.
 llvm::SmallVector<Value> emitDotTile(KernelBuilder &k, const KernelISA &isa,

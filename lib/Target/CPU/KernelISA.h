@@ -36,6 +36,9 @@ struct KernelISA {
   unsigned maxVectors;
   unsigned dotRows[4];
   unsigned floatRows[4];
+  /// Rows of integer tiles whose sums are added to f32 ones block by block:
+  /// twice the accumulators.
+  unsigned blockRows[4];
 
   unsigned getLanes() const { return vectorBits / 32; }
   /// Columns of the widest tile.

@@ -120,11 +120,15 @@ public:
 
   /// i8 codes as stored.
   Value operator()(KernelBuilder &k, Value x) const {
+    return k.convert(widened(k, x), k.i8());
+  }
+  /// The same as i32.
+  Value widened(KernelBuilder &k, Value x) const {
     Value code = k.roundEven(k.divF(x, scale));
     if (hasZero)
       code = k.addF(code, zeroF);
     code = k.maxF(k.minF(code, hi), lo);
-    return k.convert(k.add(k.convert(code, k.i32()), shift), k.i8());
+    return k.add(k.convert(code, k.i32()), shift);
   }
 
 private:
@@ -175,7 +179,7 @@ static void appendOutTypes(OpBuilder &b, SmallVectorImpl<Type> &types,
 static void emitTensorGroup(
     KernelBuilder &k, unsigned lanes, const CodeRange &codes,
     const std::optional<StaticParameters> &parameters, unsigned firstOut,
-    int64_t rowLength, Value isSmall,
+    unsigned rangesOut, int64_t rowLength, Value isSmall,
     llvm::function_ref<SmallVector<Value>(KernelBuilder &, Value row, Value i)>
         locate) {
   ValueRange args = k.getArguments();
@@ -201,13 +205,13 @@ static void emitTensorGroup(
                                                      return locate(k, row, i);
                                                    });
                                 }));
-      Value ranges = args[firstOut + 3];
+      Value ranges = args[rangesOut];
       Value at = k.mul(task, 2);
       k.store(range[0], ranges, at);
       k.store(range[1], ranges, k.add(at, 1));
     });
     Value none = k.real(0.0f);
-    Value ranges = args[firstOut + 3];
+    Value ranges = args[rangesOut];
     SmallVector<Value> range = k.loop(
         zero, k.index(2 * kRangeTasks), 2, {none, none},
         [&](Value i, ValueRange known) {
@@ -224,77 +228,175 @@ static void emitTensorGroup(
 // Rows
 //===----------------------------------------------------------------------===//
 
+namespace {
+/// Quantizes one row, group by group.
+class RowQuantizer {
+public:
+  RowQuantizer(KernelBuilder &k, const QuantizeRows &q, unsigned firstOut,
+               Value row)
+      : k(k), q(q), lanes(q.isa->getLanes()), row(row),
+        base(k.mul(row, int64_t(llvm::alignTo(q.k, 4)))) {
+    ValueRange args = k.getArguments();
+    x = args[0];
+    codes = args[firstOut];
+    scales = args[firstOut + 1];
+    zeros = args[firstOut + 2];
+    if (q.sumBlock)
+      sums = args[firstOut + 3];
+  }
+
+  void emit() {
+    if (!q.perRow) {
+      Value zero = k.index(0);
+      emitSegments(k.index(0), q.k,
+                   {k.load(scales, zero), k.load(zeros, zero)});
+      return;
+    }
+    int64_t size = q.group ? std::min(q.group, q.k) : q.k;
+    int64_t count = llvm::divideCeil(q.k, size);
+    Value first = k.mul(row, count);
+    if (count == 1)
+      return emitGroup(k.index(0), size, first);
+    k.loop(k.index(0), k.index(q.k / size), 1,
+           [&](Value g) { emitGroup(k.mul(g, size), size, k.add(first, g)); });
+    if (int64_t rest = q.k % size)
+      emitGroup(k.index(q.k - rest), rest, k.add(first, count - 1));
+  }
+
+private:
+  SmallVector<Value> at(Value i) { return {row, i}; }
+
+  /// The elements [start, start + length), which make up group `number`.
+  void emitGroup(Value start, int64_t length, Value number) {
+    Group group;
+    if (q.parameters) {
+      group = loadGroup(k, q.range, *q.parameters, number);
+    } else {
+      SmallVector<Value> range = reduceRange(
+          k, emitRange(k, lanes, x, length, emptyRange(k, lanes),
+                       [&](Value i) { return at(k.add(start, i)); }));
+      group = ::emitGroup(k, q.range, range[0], range[1]);
+    }
+    k.store(group.scale, scales, number);
+    k.store(group.zero, zeros, number);
+    emitSegments(start, length, group);
+  }
+
+  /// Quantizes elements of one group, a block of sums at a time.
+  void emitSegments(Value start, int64_t length, const Group &group) {
+    Quantizer quantize(k, q.range, group, lanes);
+    if (!q.sumBlock || q.sumBlock >= length)
+      return emitSegment(start, length, group, quantize);
+    k.loop(k.index(0), k.index(length / q.sumBlock), 1, [&](Value i) {
+      emitSegment(k.add(start, k.mul(i, q.sumBlock)), q.sumBlock, group,
+                  quantize);
+    });
+    if (int64_t rest = length % q.sumBlock)
+      emitSegment(k.add(start, length - rest), rest, group, quantize);
+  }
+
+  void emitSegment(Value start, int64_t length, const Group &group,
+                   const Quantizer &quantize) {
+    int64_t full = length / lanes * lanes, tail = length - full;
+    SmallVector<Value> sum;
+    if (q.sumBlock)
+      sum.push_back(k.integer(k.vector(lanes, k.i32()), 0));
+    auto quantizeAt = [&](Value i, ValueRange carried) -> SmallVector<Value> {
+      Value code = quantize.widened(k, k.loadVector(lanes, x, at(i)));
+      k.storeVector(k.convert(code, k.i8()), codes, k.add(base, i));
+      if (carried.empty())
+        return {};
+      return {k.add(carried[0], code)};
+    };
+    if (full == lanes)
+      sum = quantizeAt(start, sum);
+    else if (full)
+      sum = k.loop(k.index(0), k.index(full), lanes, sum,
+                   [&](Value i, ValueRange carried) {
+                     return quantizeAt(k.add(start, i), carried);
+                   });
+    if (tail)
+      sum = emitTail(k.add(start, full), tail, sum, quantize);
+    if (!q.sumBlock)
+      return;
+    Value total = vector::ReductionOp::create(
+        k.b, k.loc, vector::CombiningKind::ADD, sum[0]);
+    total = k.sub(total, k.mul(group.zero, length));
+    Value number = k.add(k.mul(row, int64_t(llvm::divideCeil(q.k, q.sumBlock))),
+                         k.div(start, q.sumBlock));
+    k.store(total, sums, number);
+  }
+
+  SmallVector<Value> emitTail(Value start, int64_t count, ValueRange sum,
+                              const Quantizer &quantize) {
+    Value mask = k.prefixMask(lanes, count);
+    Value code = quantize.widened(k, k.loadMasked(lanes, x, at(start), mask));
+    Value bytes = k.convert(code, k.i8());
+    Value to = k.add(base, start);
+    if (q.group || q.sumBlock) {
+      // What follows may be of another group.
+      k.storeMasked(bytes, codes, to, mask);
+    } else {
+      // Codes in the padding meet weights of zero.
+      k.storeVector(vector::ExtractStridedSliceOp::create(
+                        k.b, k.loc, bytes, ArrayRef<int64_t>{0},
+                        ArrayRef<int64_t>{int64_t(llvm::alignTo(count, 4))},
+                        ArrayRef<int64_t>{1}),
+                    codes, to);
+    }
+    if (sum.empty())
+      return {};
+    return {k.add(sum[0], k.select(mask, code, k.integer(code.getType(), 0)))};
+  }
+
+  KernelBuilder &k;
+  const QuantizeRows &q;
+  unsigned lanes;
+  Value row, base, x, codes, scales, zeros, sums;
+};
+} // namespace
+
 std::string compress::cpu::generateQuantizeRows(ModuleOp module,
                                                 const QuantizeRows &q) {
   const KernelISA &isa = *q.isa;
-  unsigned lanes = isa.getLanes();
   std::string name = llvm::formatv("compress_quantize_{0}_k{1}_{2}_{3}",
                                    isa.name, q.k, q.perRow ? "row" : "tensor",
                                    getEncodingName(q.range, q.parameters));
+  if (q.group)
+    name += llvm::formatv("_g{0}", q.group);
+  if (q.sumBlock)
+    name += llvm::formatv("_s{0}", q.sumBlock);
   OpBuilder b(module.getContext());
   SmallVector<Type> types{
       MemRefType::get({ShapedType::kDynamic, q.k}, b.getF32Type())};
   appendParameterTypes(b, types, q.parameters);
   unsigned firstOut = types.size();
-  appendOutTypes(b, types, !q.perRow && !q.parameters);
-  int64_t stride = llvm::alignTo(q.k, 4);
+  bool hasRanges = !q.perRow && !q.parameters;
+  unsigned rangesOut = firstOut + 3 + (q.sumBlock ? 1 : 0);
+  appendOutTypes(b, types, hasRanges);
+  if (q.sumBlock)
+    types.insert(types.begin() + firstOut + 3,
+                 MemRefType::get({ShapedType::kDynamic}, b.getI32Type()));
 
   getOrCreateKernel(module, name, types, [&](KernelBuilder &k) {
     Value rows = k.dim(k.getArguments()[0], 0);
     Value isSmall = k.lessThan(
         rows, k.index(kSmallWork / 16 / std::max<int64_t>(1, q.k) + 1));
     if (!q.perRow)
-      emitTensorGroup(k, lanes, q.range, q.parameters, firstOut, q.k, isSmall,
+      emitTensorGroup(k, isa.getLanes(), q.range, q.parameters, firstOut,
+                      rangesOut, q.k, isSmall,
                       [](KernelBuilder &, Value row, Value i) {
                         return SmallVector<Value>{row, i};
                       });
     constexpr int64_t blockRows = 8;
-    k.tasks(k.ceilDiv(rows, blockRows), isSmall,
-            [&](KernelBuilder &k, Value task) {
-              ValueRange args = k.getArguments();
-              Value x = args[0], codes = args[firstOut];
-              Value rows = k.dim(x, 0);
-              Value begin = k.mul(task, blockRows);
-              Value end = k.minimum(k.add(begin, blockRows), rows);
-              k.loop(begin, end, 1, [&](Value row) {
-                Group group;
-                if (!q.perRow) {
-                  Value zero = k.index(0);
-                  group = {k.load(args[firstOut + 1], zero),
-                           k.load(args[firstOut + 2], zero)};
-                } else {
-                  if (q.parameters) {
-                    group = loadGroup(k, q.range, *q.parameters, row);
-                  } else {
-                    SmallVector<Value> range = reduceRange(
-                        k, emitRange(k, lanes, x, q.k, emptyRange(k, lanes),
-                                     [&](Value i) {
-                                       return SmallVector<Value>{row, i};
-                                     }));
-                    group = emitGroup(k, q.range, range[0], range[1]);
-                  }
-                  k.store(group.scale, args[firstOut + 1], row);
-                  k.store(group.zero, args[firstOut + 2], row);
-                }
-                Quantizer quantize(k, q.range, group, lanes);
-                Value base = k.mul(row, stride);
-                int64_t full = q.k / lanes * lanes, tail = q.k - full;
-                k.loop(k.index(0), k.index(full), lanes, [&](Value i) {
-                  Value value = k.loadVector(lanes, x, {row, i});
-                  k.storeVector(quantize(k, value), codes, k.add(base, i));
-                });
-                if (!tail)
-                  return;
-                // Codes in the padding meet weights of zero.
-                Value value = k.loadMasked(lanes, x, {row, k.index(full)},
-                                           k.prefixMask(lanes, tail));
-                Value stored = vector::ExtractStridedSliceOp::create(
-                    k.b, k.loc, quantize(k, value), ArrayRef<int64_t>{0},
-                    ArrayRef<int64_t>{int64_t(llvm::alignTo(tail, 4))},
-                    ArrayRef<int64_t>{1});
-                k.storeVector(stored, codes, k.add(base, full));
-              });
-            });
+    k.tasks(
+        k.ceilDiv(rows, blockRows), isSmall, [&](KernelBuilder &k, Value task) {
+          Value begin = k.mul(task, blockRows);
+          Value end =
+              k.minimum(k.add(begin, blockRows), k.dim(k.getArguments()[0], 0));
+          k.loop(begin, end, 1,
+                 [&](Value row) { RowQuantizer(k, q, firstOut, row).emit(); });
+        });
   });
   return name;
 }
@@ -366,8 +468,8 @@ std::string compress::cpu::generateQuantizeImages(ModuleOp module,
         images,
         k.index(kSmallWork / 16 / std::max<int64_t>(1, q.channels * pixels) +
                 1));
-    emitTensorGroup(k, lanes, q.range, q.parameters, firstOut, pixels, isSmall,
-                    [&](KernelBuilder &k, Value row, Value i) {
+    emitTensorGroup(k, lanes, q.range, q.parameters, firstOut, firstOut + 3,
+                    pixels, isSmall, [&](KernelBuilder &k, Value row, Value i) {
                       return SmallVector<Value>{k.div(row, q.channels),
                                                 k.rem(row, q.channels), i};
                     });

@@ -28,7 +28,7 @@ public:
       : k(k), gemm(gemm), isa(*gemm.isa), lanes(isa.getLanes()),
         validColumns(validColumns),
         column(k.mul(panel, panels.getFullColumns())),
-        decoder(k, gemm, panelVectors, panels.getPaddedColumns(), column) {
+        decoder(k, gemm, panelVectors, column) {
     ValueRange args = k.getArguments();
     x = args[0];
     if (gemm.init == InitKind::Bias)

@@ -42,8 +42,8 @@ struct CodeLayout {
 };
 
 /// out[m, n] = init + sum over k of x[m, k] * w[n, k].
-///   ins x: f32 [M, K], codes: i8 packed, scales: [blocks, padded N]
-///       [, zeros: [blocks, padded N]] [, bias: f32 [N]]
+///   ins x: f32 [M, K], codes: i8 packed, scales: [panel, block, column]
+///       [, zeros: the same] [, bias: f32 [N]]
 ///   outs out: f32 [M, N]
 struct WeightOnlyGEMM {
   const KernelISA *isa;
@@ -62,13 +62,10 @@ struct WeightOnlyGEMM {
 std::string generateWeightOnlyGEMM(mlir::ModuleOp module,
                                    const WeightOnlyGEMM &gemm);
 
-/// Packed parts of a weight, in the order of the kernel's operands, with the
-/// types that `gemm` is to have; nothing when the kernel cannot take them.
-struct WeightOnlyOperands {
-  HostTensor codes, scales, zeros;
-};
-std::optional<WeightOnlyOperands> packWeightOnly(const WeightMatrix &weight,
-                                                 WeightOnlyGEMM &gemm);
+/// The packed weight, with the types that `gemm` is to have; nothing when the
+/// kernel cannot take it.
+std::optional<BlockOperands> packWeightOnly(const WeightMatrix &weight,
+                                            WeightOnlyGEMM &gemm);
 
 } // namespace compress::cpu
 

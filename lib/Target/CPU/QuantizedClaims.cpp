@@ -198,16 +198,19 @@ static void appendParameters(OpBuilder &b, Location loc,
 SmallVector<Value> Emitter::quantize(StringRef name, Value x,
                                      const Activation &activation,
                                      OpFoldResult codeBytes,
-                                     OpFoldResult groups, bool needsRanges) {
+                                     OpFoldResult groups, bool needsRanges,
+                                     OpFoldResult sums) {
   SmallVector<Value> ins{x};
   appendParameters(b, loc, activation, ins);
   SmallVector<Value> outs{empty(codeBytes, b.getI8Type()),
                           empty(groups, b.getF32Type()),
                           empty(groups, b.getI32Type())};
+  if (sums)
+    outs.push_back(empty(sums, b.getI32Type()));
   if (needsRanges)
     outs.push_back(empty(constantSize(2 * kRangeTasks), b.getF32Type()));
   SmallVector<Value> results = kernel(name, ins, outs);
-  results.resize(3);
+  results.resize(sums ? 4 : 3);
   return results;
 }
 

@@ -77,12 +77,13 @@ struct Emitter {
 
   llvm::SmallVector<Value> kernel(llvm::StringRef name, ValueRange ins,
                                   ValueRange outs);
-  /// Calls a quantizing kernel: codes, scales and zero points.
+  /// Calls a quantizing kernel: codes, scales, zero points, and block sums if
+  /// their number is given.
   llvm::SmallVector<Value> quantize(llvm::StringRef name, Value x,
                                     const Activation &activation,
                                     mlir::OpFoldResult codeBytes,
-                                    mlir::OpFoldResult groups,
-                                    bool needsRanges);
+                                    mlir::OpFoldResult groups, bool needsRanges,
+                                    mlir::OpFoldResult sums = {});
 };
 
 /// Convolutions, in QuantizedConvPatterns.cpp.

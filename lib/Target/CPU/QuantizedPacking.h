@@ -62,6 +62,13 @@ HostTensor packDepthwiseWeights(const WeightMatrix &weight,
 HostTensor packColumnSums(const WeightMatrix &weight, const KernelISA &isa);
 HostTensor packColumnScales(const WeightMatrix &weight, const KernelISA &isa);
 
+/// A weight whose scale changes along k, in the order of a kernel's operands.
+struct BlockOperands {
+  HostTensor codes, scales, zeros;
+
+  int64_t getByteSize() const;
+};
+
 } // namespace compress::cpu
 
 #endif // COMPRESS_LIB_TARGET_CPU_QUANTIZEDPACKING_H

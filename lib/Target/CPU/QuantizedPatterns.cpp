@@ -10,6 +10,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "KernelBlockDot.h"
 #include "KernelWeightOnly.h"
 #include "QuantizedClaims.h"
 #include "compress/Target/CPU/CPUTarget.h"
@@ -77,9 +78,37 @@ std::optional<MatrixProduct> matchMatrixProduct(ContractOp op) {
   return std::nullopt;
 }
 
+/// The groups of an activation whose leading `numRowAxes` axes are rows: one of
+/// all, or one or more per row, of `group` consecutive k.
+struct ActivationGroups {
+  bool perRow;
+  int64_t group;
+};
+std::optional<ActivationGroups>
+matchActivationGroups(const Activation &activation, unsigned numRowAxes) {
+  auto shape = cast<ShapedType>(activation.source.getType()).getShape();
+  ArrayRef<int64_t> groups = activation.encoding.getGroup();
+  int64_t size = 1;
+  bool isRowWhole = true;
+  for (unsigned axis = numRowAxes; axis < shape.size(); ++axis) {
+    size *= shape[axis];
+    isRowWhole &= isWhole(groups[axis], shape[axis]);
+  }
+  if (isPerTensor(activation))
+    return ActivationGroups{false, size};
+  for (unsigned axis = 0; axis < numRowAxes; ++axis)
+    if (groups[axis] != 1 && shape[axis] != 1)
+      return std::nullopt;
+  if (isRowWhole)
+    return ActivationGroups{true, size};
+  if (shape.size() != numRowAxes + 1)
+    return std::nullopt;
+  return ActivationGroups{true, groups.back()};
+}
+
 struct IntegerMatmul : public OpRewritePattern<ContractOp> {
   IntegerMatmul(MLIRContext *context, const TargetOptions &options)
-      : OpRewritePattern(context, /*benefit=*/2),
+      : OpRewritePattern(context, /*benefit=*/3),
         isa(selectKernelISA(options)) {}
 
   LogicalResult matchAndRewrite(ContractOp op,
@@ -94,9 +123,10 @@ struct IntegerMatmul : public OpRewritePattern<ContractOp> {
     auto activation = matchActivation(product->activation);
     if (!activation)
       return rewriter.notifyMatchFailure(op, "no 8-bit activation");
-    bool perTensor = isPerTensor(*activation);
-    if (!perTensor && !isPerRow(*activation, product->m.size()))
+    auto groups = matchActivationGroups(*activation, product->m.size());
+    if (!groups || groups->group != product->weight.getK())
       return rewriter.notifyMatchFailure(op, "groups are not rows");
+    bool perTensor = !groups->perRow;
 
     const WeightMatrix &weight = product->weight;
     int64_t n = weight.getN(), k = weight.getK();
@@ -131,13 +161,75 @@ struct IntegerMatmul : public OpRewritePattern<ContractOp> {
     return success();
   }
 
-  static bool isPerRow(const Activation &activation, unsigned numRowAxes) {
-    auto shape = cast<ShapedType>(activation.source.getType()).getShape();
-    for (auto [axis, group] : llvm::enumerate(activation.encoding.getGroup()))
-      if (axis < numRowAxes ? group != 1 && shape[axis] != 1
-                            : !isWhole(group, shape[axis]))
-        return false;
-    return true;
+  const KernelISA &isa;
+};
+
+struct BlockIntegerMatmul : public OpRewritePattern<ContractOp> {
+  BlockIntegerMatmul(MLIRContext *context, const TargetOptions &options)
+      : OpRewritePattern(context, /*benefit=*/2),
+        isa(selectKernelISA(options)) {}
+
+  LogicalResult matchAndRewrite(ContractOp op,
+                                PatternRewriter &rewriter) const override {
+    auto product = matchMatrixProduct(op);
+    if (!product)
+      return rewriter.notifyMatchFailure(op, "no matrix weight");
+    auto activation = matchActivation(product->activation);
+    if (!activation)
+      return rewriter.notifyMatchFailure(op, "no 8-bit activation");
+    auto groups = matchActivationGroups(*activation, product->m.size());
+    if (!groups)
+      return rewriter.notifyMatchFailure(op, "groups are not parts of rows");
+    // Codes go into the dot product as they are.
+    CodeRange range = activation->range;
+    range.shift = 0;
+    BlockDotGEMM gemm;
+    gemm.isa = &isa;
+    gemm.perRow = groups->perRow;
+    gemm.activationGroup = groups->group;
+    gemm.activationUnsigned = !activation->encoding.isSignedCode();
+    gemm.activationHasZero = range.hasZero;
+    auto weight = packBlockDot(product->weight, gemm);
+    if (!weight)
+      return rewriter.notifyMatchFailure(op, "no kernel for the encoding");
+    if (grows(product->constant, weight->getByteSize()))
+      return rewriter.notifyMatchFailure(op, "the weight would grow");
+
+    auto module = op->getParentOfType<ModuleOp>();
+    Emitter e{rewriter, op.getLoc()};
+    Value x = e.asMatrix(activation->source, product->m.size());
+    OpFoldResult rows = e.size(x, 0);
+    gemm.rows = getConstantIntValue(rows).value_or(ShapedType::kDynamic);
+    QuantizeRows quantize{&isa, gemm.k, gemm.perRow, range,
+                          activation->statics};
+    if (gemm.activationGroup < gemm.k)
+      quantize.group = gemm.activationGroup;
+    quantize.sumBlock = gemm.block;
+    int64_t numGroups = llvm::divideCeil(gemm.k, gemm.activationGroup);
+    SmallVector<Value> ins = e.quantize(
+        generateQuantizeRows(module, quantize), x, *activation,
+        e.scaled(rows, llvm::alignTo(gemm.k, 4), kSlackBytes),
+        gemm.perRow ? e.scaled(rows, numGroups, 0) : e.constantSize(1),
+        !gemm.perRow && !activation->statics,
+        e.scaled(rows, gemm.getBlocks(), 0));
+
+    std::string site = getPackedName(product->constant);
+    ins.push_back(e.constant(weight->codes, site));
+    ins.push_back(e.constant(weight->scales, site + ".scales"));
+    if (weight->zeros)
+      ins.push_back(e.constant(weight->zeros, site + ".zeros"));
+    Value bias;
+    gemm.init = matchInit(op, product->getChannelAxis(), bias);
+    if (bias)
+      ins.push_back(bias);
+    Value out =
+        gemm.init == InitKind::Accumulate
+            ? e.asMatrix(op.getInit(), product->m.size())
+            : e.empty({rows, e.constantSize(gemm.n)}, rewriter.getF32Type());
+    Value result = e.kernel(generateBlockDotGEMM(module, gemm), ins, out)[0];
+    rewriter.replaceOp(op,
+                       e.fromMatrix(result, product->m.size(), op.getInit()));
+    return success();
   }
 
   const KernelISA &isa;
@@ -162,11 +254,7 @@ struct WeightOnlyMatmul : public OpRewritePattern<ContractOp> {
     auto operands = packWeightOnly(weight, gemm);
     if (!operands)
       return rewriter.notifyMatchFailure(op, "no kernel for the encoding");
-    int64_t bytes =
-        operands->codes.getBytes().size() + operands->scales.getBytes().size();
-    if (operands->zeros)
-      bytes += operands->zeros.getBytes().size();
-    if (grows(product->constant, bytes))
+    if (grows(product->constant, operands->getByteSize()))
       return rewriter.notifyMatchFailure(op, "the weight would grow");
 
     auto module = op->getParentOfType<ModuleOp>();
@@ -203,6 +291,7 @@ struct WeightOnlyMatmul : public OpRewritePattern<ContractOp> {
 
 void compress::populateCPUQuantizedPatterns(RewritePatternSet &patterns,
                                             const TargetOptions &options) {
-  patterns.add<IntegerMatmul, WeightOnlyMatmul>(patterns.getContext(), options);
+  patterns.add<IntegerMatmul, BlockIntegerMatmul, WeightOnlyMatmul>(
+      patterns.getContext(), options);
   populateQuantizedConvPatterns(patterns, options);
 }

@@ -55,11 +55,9 @@ bool compress::cpu::usesTable(const CodeLayout &layout, const KernelISA &isa) {
 //===----------------------------------------------------------------------===//
 
 WeightDecoder::WeightDecoder(KernelBuilder &k, const WeightOnlyGEMM &gemm,
-                             unsigned panelVectors, int64_t paddedColumns,
-                             Value column)
+                             unsigned panelVectors, Value column)
     : k(k), gemm(gemm), isa(*gemm.isa), layout(gemm.codeType),
-      lanes(isa.getLanes()), panelVectors(panelVectors),
-      paddedColumns(paddedColumns), column(column),
+      lanes(isa.getLanes()), panelVectors(panelVectors), column(column),
       panelBase(k.mul(column, layout.getColumnBytes(gemm.k))) {
   if (!usesTable(layout, isa))
     return;
@@ -84,30 +82,35 @@ WeightDecoder::WeightDecoder(KernelBuilder &k, const WeightOnlyGEMM &gemm,
                              ArrayRef<float>(values)));
 }
 
+Value compress::cpu::loadScales(KernelBuilder &k, unsigned lanes, Value memref,
+                                Type type, Value at) {
+  Value scale = k.loadVector(lanes, memref, at);
+  VectorType f32 = k.vector(lanes, k.f32());
+  if (type.isInteger(8)) {
+    // A power of two: its exponent; the smallest one is subnormal.
+    Value bits = k.shiftLeft(k.convert(scale, k.i32(), true), 23);
+    Value smallest = k.integer(bits.getType(), 0x400000);
+    return k.bitcast(arith::MaxUIOp::create(k.b, k.loc, bits, smallest), f32);
+  }
+  if (type.isInteger(16))
+    return k.bitcast(k.shiftLeft(k.convert(scale, k.i32(), true), 16), f32);
+  return k.convert(scale, k.f32());
+}
+
 BlockParameters WeightDecoder::loadParameters(Value block, unsigned first,
                                               unsigned vectors) {
   ValueRange args = k.getArguments();
   BlockParameters result;
   result.first = first;
-  Value base = k.add(k.mul(block, paddedColumns), column);
+  int64_t blocks = llvm::divideCeil(gemm.k, gemm.block);
+  Value base =
+      k.add(k.mul(column, blocks), k.mul(block, int64_t(panelVectors) * lanes));
   float factor = 1;
   if (layout.isFloat() && !table)
     factor = FloatPlacement(cast<FloatType>(gemm.codeType), isa).factor;
   for (unsigned v = first; v < first + vectors; ++v) {
     Value at = k.add(base, v * lanes);
-    Value scale = k.loadVector(lanes, args[2], at);
-    if (gemm.scaleType.isInteger(8)) {
-      // A power of two: its exponent; the smallest one is subnormal.
-      Value bits = k.shiftLeft(k.convert(scale, k.i32(), true), 23);
-      Value smallest = k.integer(bits.getType(), 0x400000);
-      bits = arith::MaxUIOp::create(k.b, k.loc, bits, smallest);
-      scale = k.bitcast(bits, k.vector(lanes, k.f32()));
-    } else if (gemm.scaleType.isInteger(16)) {
-      Value bits = k.shiftLeft(k.convert(scale, k.i32(), true), 16);
-      scale = k.bitcast(bits, k.vector(lanes, k.f32()));
-    } else {
-      scale = k.convert(scale, k.f32());
-    }
+    Value scale = loadScales(k, lanes, args[2], gemm.scaleType, at);
     if (factor != 1)
       scale = k.mulF(scale, k.real(scale.getType(), factor));
     result.scales.push_back(scale);

@@ -29,6 +29,10 @@ struct FloatPlacement {
   float factor;
 };
 
+/// `lanes` scales stored as `type` (see WeightOnlyGEMM::scaleType) as f32.
+Value loadScales(KernelBuilder &k, unsigned lanes, Value memref, Type type,
+                 Value at);
+
 /// Whether float codes are looked up in a register.
 bool usesTable(const CodeLayout &layout, const KernelISA &isa);
 
@@ -37,7 +41,7 @@ bool usesTable(const CodeLayout &layout, const KernelISA &isa);
 class WeightDecoder {
 public:
   WeightDecoder(KernelBuilder &k, const WeightOnlyGEMM &gemm,
-                unsigned panelVectors, int64_t paddedColumns, Value column);
+                unsigned panelVectors, Value column);
 
   BlockParameters loadParameters(Value block, unsigned first, unsigned vectors);
 
@@ -71,7 +75,6 @@ private:
   const KernelISA &isa;
   CodeLayout layout;
   unsigned lanes, panelVectors;
-  int64_t paddedColumns;
   Value column, panelBase;
   /// Values of all codes, for lookups in registers.
   Value table;

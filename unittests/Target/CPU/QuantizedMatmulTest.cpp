@@ -371,7 +371,8 @@ TEST(WeightOnlyMatmul, LongBlocksAndPanels) {
 }
 
 TEST(WeightOnlyMatmul, EncodedActivation) {
-  Matmul op{40, 64, kToken, makeEncoding("i4", 32, true, "f16")};
+  // Zero points that are no integers need the decoded activation.
+  Matmul op{40, 64, kToken, makeEncoding("i4", 32, true, "f16", "f16")};
   op.transposed = true;
   auto compiled = op.compile(*getOptions(getRunnableISAs()[0]));
   ASSERT_TRUE(compiled->isClaimed());
@@ -399,6 +400,120 @@ TEST(WeightOnlyMatmul, LeavesOthersAlone) {
       isClaimed("quant<i4, group = [1, 32], scale = quant<ui8, group = [1, *], "
                 "scale = f32>>",
                 64));
+}
+
+TEST(BlockIntegerMatmul, Encodings) {
+  struct Case {
+    const char *code;
+    int64_t block;
+    const char *scale, *zero;
+  };
+  const Case weights[] = {
+      {"i4", 32, "f32", ""},       {"i4", 32, "f16", "i4"},
+      {"ui4", 16, "f32", "ui8"},   {"i4", 0, "f32", ""},
+      {"i8", 32, "f32", ""},       {"ui8", 64, "bf16", "ui8"},
+      {"i3", 32, "f16", ""},       {"ui2", 20, "f32", "ui8"},
+      {"i2", 64, "f8E8M0FNU", ""}, {"ui1", 32, "f32", "ui1"},
+      {"i5", 96, "f32", ""},       {"ui6", 0, "f32", "ui6"},
+      {"i7", 48, "f32", "i8"},     {"ui8", 0, "f32", "ui8"},
+  };
+  const std::string activations[] = {
+      kToken,
+      kTensor,
+      "quant<i8, group = [1, *], scale = f32>",
+      "quant<i8, group = [1, 32], scale = f32>",
+      "quant<ui8, group = [1, 64], scale = f32, zero = ui8>",
+      "quant<i8, group = [1, 16], scale = f32, zero = i8>",
+  };
+  for (const std::string &isa : getRunnableISAs()) {
+    bool isBest = isa == getRunnableISAs()[0];
+    unsigned number = 0;
+    for (auto [i, c] : llvm::enumerate(weights))
+      for (auto [j, activation] : llvm::enumerate(activations)) {
+        if ((i + j) % (isBest ? 2 : 7))
+          continue;
+        // Groups of one side must divide those of the other.
+        StringRef group =
+            StringRef(activation).split("[1, ").second.split("]").first;
+        int64_t size = 0;
+        if (!group.getAsInteger(10, size) && c.block && size % c.block &&
+            c.block % size)
+          continue;
+        const std::pair<int64_t, int64_t> shapes[] = {
+            {65, 100}, {20, 64}, {130, 331}, {7, 1200}};
+        auto [n, k] = shapes[++number % 4];
+        bool transposed = number / 4 % 2;
+        Matmul op{n, k, activation,
+                  makeEncoding(c.code, c.block, transposed, c.scale, c.zero)};
+        op.transposed = transposed;
+        op.init = Init(number % 3);
+        std::string what = isa + " " + op.weight + " " + activation;
+        auto compiled = op.compile(*getOptions(isa));
+        ASSERT_TRUE(compiled->isClaimed()) << what;
+        for (int64_t m : {0, 1, 2, 3, 7, 33})
+          op.check(*compiled, Array::random({m, k}, m + 1), what);
+      }
+  }
+}
+
+TEST(BlockIntegerMatmul, Extremes) {
+  // The largest sums of products, row sums and zero points, in long blocks.
+  for (const char *code : {"i8", "ui8", "i4", "ui4"})
+    for (int64_t block : {0, 32, 512}) {
+      bool isUnsigned = code[0] == 'u';
+      Matmul op{
+          5, 2560, kToken,
+          makeEncoding(code, block, true, "f32", isUnsigned ? "ui8" : "")};
+      op.transposed = true;
+      op.weights = Array::filled({5, 2560}, -1.0f);
+      for (int64_t i = 0; i < 2560; ++i)
+        op.weights.values[i] = i % 2 ? 1.0f : -1.0f;
+      auto compiled = op.compile(*getOptions(getRunnableISAs()[0]));
+      ASSERT_TRUE(compiled->isClaimed()) << code << block;
+      for (int64_t m : {1, 4}) {
+        Array x = Array::filled({m, 2560}, 3.0f);
+        op.check(*compiled, x, code);
+        x.values[0] = -3.0f;
+        op.check(*compiled, x, code);
+      }
+    }
+}
+
+TEST(BlockIntegerMatmul, WeightsDoNotGrow) {
+  Matmul op{512, 1024, kToken, makeEncoding("i3", 32, true, "f16")};
+  op.transposed = true;
+  auto compiled = op.compile(*getOptions(getRunnableISAs()[0]));
+  ASSERT_TRUE(compiled->isClaimed());
+  EXPECT_EQ(compiled->getConstantBytes(), 512 * 1024 * 3 / 8 + 512 * 32 * 2);
+}
+
+TEST(BlockIntegerMatmul, LeavesOthersAlone) {
+  // Groups of which none divides the other: the activation is decoded.
+  Matmul op{16, 192, "quant<i8, group = [1, 48], scale = f32>",
+            makeEncoding("i4", 64, true, "f32")};
+  op.transposed = true;
+  auto compiled = op.compile(*getOptions(getRunnableISAs()[0]));
+  ASSERT_TRUE(compiled->isClaimed());
+  op.check(*compiled, Array::random({3, 192}, 1), "uneven groups");
+}
+
+TEST(BlockIntegerMatmul, DISABLED_Speed) {
+  for (const std::string &activation :
+       {kToken, std::string("quant<i8, group = [1, *], scale = f32>"),
+        std::string("quant<i8, group = [1, 32], scale = f32>")})
+    for (const char *code : {"i2", "i3", "i4", "i8"}) {
+      Matmul op{4096, 4096, activation, makeEncoding(code, 32, true, "f32")};
+      op.transposed = true;
+      auto compiled = op.compile(*getOptions(getRunnableISAs()[0]));
+      for (int64_t m : {1, 2, 4, 16, 128}) {
+        double seconds = compiled->time({Array::random({m, 4096}, 1)});
+        double bytes = compiled->getConstantBytes();
+        printf(
+            "%s %.20s m=%4ld n=4096 k=4096 %8.3f ms %8.1f Gop/s %6.1f GB/s\n",
+            code, activation.c_str(), m, seconds * 1e3,
+            2e-9 * m * 4096 * 4096 / seconds, bytes * 1e-9 / seconds);
+      }
+    }
 }
 
 TEST(WeightOnlyMatmul, DISABLED_Speed) {

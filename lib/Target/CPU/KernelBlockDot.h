@@ -1,0 +1,98 @@
+//===- KernelBlockDot.h - Integer products in scaled blocks -----*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// 8-bit activations times weights of 1 to 8 bits whose scale changes along the
+// sum axis: integer dot products within a block, scaled and added in f32 from
+// block to block. Weights stay in low-bit codes in memory. Few rows: codes are
+// widened to bytes in registers. Many rows: a part of a panel is widened once
+// and used by all of them.
+//
+// With q, za the code and zero point of the activation, c, zw those of the
+// weight, a block contributes sa sb sum (q - za) (c - zw), and
+//   sum (q - za) (c - zw) = sum q c - zw sum (q - za) - za sum c.
+// The second sum comes from the kernel that quantizes rows; the third is taken
+// along with the product, where za is not zero. All three are exact integers.
+// Per block there are four roundings to f32 (conversion, the product with zw or
+// za if it is done in f32 is exact, scaling, addition), so against the
+// reference the difference is at most
+//   (K + 6) * 2^-24 * (|init| + sum |x| |w|).
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef COMPRESS_LIB_TARGET_CPU_KERNELBLOCKDOT_H
+#define COMPRESS_LIB_TARGET_CPU_KERNELBLOCKDOT_H
+
+#include "KernelGEMM.h"
+#include "QuantizedPacking.h"
+
+namespace compress::cpu {
+
+/// How codes of 1 to 8 bits lie in 32-bit words so that shifts and masks widen
+/// them to the bytes of a dot product. A code is cut into planes of 8, 4, 2 or
+/// 1 bits, low bits first. A word of a plane of p bits holds 8 / p steps of
+/// four k: bits [p s, p (s + 1)) of byte j belong to k = 4 s + j. A unit is as
+/// many steps as fill a word of every plane.
+struct CodePlanes {
+  explicit CodePlanes(unsigned width);
+
+  struct Plane {
+    unsigned width, lowBit;
+    unsigned firstWord; // in a unit
+  };
+  llvm::SmallVector<Plane> planes;
+  /// Steps of four k, and words, of a unit.
+  unsigned steps, words;
+
+  int64_t getUnits(int64_t k) const {
+    return llvm::divideCeil(k, int64_t(steps) * 4);
+  }
+};
+
+/// out[m, n] = init + sum over blocks of the above.
+///   ins codes: i8 [M * stride + slack], scale: f32 [G], zero: i32 [G],
+///       sums: i32 [M * blocks] of `QuantizeRows`,
+///       packed: i8 [panel, block, unit, word, column, 4],
+///       scales: [panel, weight block, column]
+///       [, zeros: the same] [, bias: f32 [N]]
+///   outs out: f32 [M, N]
+struct BlockDotGEMM {
+  const KernelISA *isa;
+  int64_t n, k;
+  /// Rows if known, else ShapedType::kDynamic.
+  int64_t rows;
+  /// Bits of a stored weight code, which is unsigned unless it has 8 bits and
+  /// meets unsigned activations.
+  unsigned width;
+  /// What was added to codes to store them.
+  int64_t offset;
+  /// k per integer sum, per scale of the weight and of the activation. The
+  /// first divides the others, or they are all of k.
+  int64_t block, weightBlock, activationGroup;
+  /// Whether rows of activations have scales of their own.
+  bool perRow;
+  bool activationUnsigned, activationHasZero;
+  Type scaleType, zeroType;
+  InitKind init;
+
+  int64_t getBlocks() const { return llvm::divideCeil(k, block); }
+  /// Bytes of one column.
+  int64_t getColumnBytes() const {
+    CodePlanes planes(width);
+    return getBlocks() * planes.getUnits(std::min(block, k)) * planes.words * 4;
+  }
+};
+std::string generateBlockDotGEMM(mlir::ModuleOp module,
+                                 const BlockDotGEMM &gemm);
+
+/// The packed weight, with the types and sizes that `gemm` is to have; nothing
+/// when the kernel cannot take it. `isa` and what is said of the activation
+/// must be set (`activationGroup` may exceed k).
+std::optional<BlockOperands> packBlockDot(const WeightMatrix &weight,
+                                          BlockDotGEMM &gemm);
+
+} // namespace compress::cpu
+
+#endif // COMPRESS_LIB_TARGET_CPU_KERNELBLOCKDOT_H
