@@ -15,6 +15,7 @@
 #include "LevelFamilies.h"
 #include "mlir/AsmParser/AsmParser.h"
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/Regex.h"
 #include <cmath>
 
@@ -115,6 +116,17 @@ makeSparse(RankedTensorType type, const WeightOperand &role,
 }
 
 /// `2:4`, `sparse-50%`, `block16-25%`.
+/// Less than one group would be padded to more than is there.
+static llvm::Error checkFits(RankedTensorType type, int64_t axis,
+                             int64_t group) {
+  int64_t size = type.getDimSize(axis);
+  if (size >= group)
+    return llvm::Error::success();
+  return llvm::createStringError(
+      llvm::formatv("groups of {0} do not fit the {1} elements of axis {2}",
+                    group, size, axis));
+}
+
 static ParsedEncoding parseSparse(StringRef level, StringRef term,
                                   const WeightEncoding &values) {
   static const llvm::Regex nm("^([0-9]+):([0-9]+)$");
@@ -127,9 +139,12 @@ static ParsedEncoding parseSparse(StringRef level, StringRef term,
     if (match[1].getAsInteger(10, n) || match[2].getAsInteger(10, m) || n < 1 ||
         n >= m || m > 32)
       return bad(level, "N:M needs 1 <= N < M <= 32");
-    encoding.weight = [=](RankedTensorType type, const WeightOperand &role) {
-      return makeSparse(type, role, SparsePattern::NM,
-                        {n, m, getInnerAxis(type, role)}, 0, values);
+    encoding.weight = [=](RankedTensorType type, const WeightOperand &role)
+        -> llvm::Expected<EncodingAttrInterface> {
+      int64_t axis = getInnerAxis(type, role);
+      if (llvm::Error error = checkFits(type, axis, m))
+        return std::move(error);
+      return makeSparse(type, role, SparsePattern::NM, {n, m, axis}, 0, values);
     };
     return encoding;
   }
@@ -151,7 +166,10 @@ static ParsedEncoding parseSparse(StringRef level, StringRef term,
       return llvm::createStringError("csr needs a matrix");
     if (block) {
       SmallVector<int64_t> shape(type.getRank(), 1);
-      shape[getInnerAxis(type, role)] = block;
+      int64_t axis = getInnerAxis(type, role);
+      if (llvm::Error error = checkFits(type, axis, block))
+        return std::move(error);
+      shape[axis] = block;
       int64_t blocks = 1;
       for (auto [dim, size] : llvm::zip_equal(type.getShape(), shape))
         blocks *= llvm::divideCeil(dim, size);
@@ -503,7 +521,7 @@ std::vector<LevelFamily> compress::getCompositeLevelFamilies() {
        parseTable},
       {"<ENCODING>",
        "an encoding of the compress dialect, as it is written in a type",
-       {"<quant<i8, group = [*, *], scale = f32>>"},
+       {"<int8<axis = 0>>"},
        parseSpelledOut},
       {"N:M|sparse-P%|csr-P%|blockB-P%[+VALUES]",
        "N of every M values stored, or all but P percent (a bit mask, rows of "

@@ -61,8 +61,10 @@ static LevelEncoding makeInteger(unsigned bits, bool isUnsigned, int64_t group,
 }
 
 /// Adds unsigned asymmetric activations of `bits` bits: per tensor from
-/// statistics, or at run time, then per token for matrix products.
-static void addActivation(LevelEncoding &level, unsigned bits, bool dynamic) {
+/// statistics, or at run time, then per token for matrix products. With a
+/// `blockSize` those are signed and symmetric, scaled per so many elements.
+static void addActivation(LevelEncoding &level, unsigned bits, bool dynamic,
+                          int64_t blockSize = 0) {
   level.staticActivation = !dynamic;
   level.activation =
       [=](RankedTensorType type,
@@ -72,7 +74,11 @@ static void addActivation(LevelEncoding &level, unsigned bits, bool dynamic) {
     int64_t axis = use.role.activationChannelAxis;
     if (dynamic && use.isMatrixProduct() && axis >= 0) {
       llvm::fill(group, 1);
-      group[axis] = ShapedType::kDynamic;
+      group[axis] = blockSize ? blockSize : ShapedType::kDynamic;
+      if (blockSize)
+        return QuantAttr::get(
+            context, IntegerType::get(context, bits), group,
+            DenseAttr::get(context, Float32Type::get(context)), {});
     }
     Type code = IntegerType::get(context, bits, IntegerType::Unsigned);
     return QuantAttr::get(context, code, group,
@@ -89,7 +95,7 @@ static llvm::Error checkBits(StringRef name, int64_t bits) {
 
 static ParsedEncoding parseInteger(StringRef name) {
   static const llvm::Regex regex(
-      "^(u?)int([0-9]+)(-g([0-9]+))?(-asym)?(-dynamic)?$");
+      "^(u?)int([0-9]+)(-g([0-9]+))?(-asym)?(-dynamic(-ag([0-9]+))?)?$");
   SmallVector<StringRef> match;
   if (!regex.match(name, &match))
     return std::nullopt;
@@ -105,8 +111,11 @@ static ParsedEncoding parseInteger(StringRef name) {
     return badNumber(name, "uintN always has zero points; drop '-asym'");
   LevelEncoding level =
       makeInteger(bits, isUnsigned, *group, isUnsigned || !match[5].empty());
+  auto blockSize = parseGroup(name, match[8]);
+  if (!blockSize)
+    return blockSize.takeError();
   if (!match[6].empty())
-    addActivation(level, 8, /*dynamic=*/true);
+    addActivation(level, 8, /*dynamic=*/true, *blockSize);
   return level;
 }
 
@@ -277,11 +286,13 @@ std::vector<LevelFamily> compress::getBuiltinLevelFamilies() {
        "values in a 16-bit float type",
        {"fp16", "bf16"},
        parseLargeFloat},
-      {"[u]intN[-gG][-asym][-dynamic]",
+      {"[u]intN[-gG][-asym][-dynamic[-agA]]",
        "N-bit weights (2 to 16), one f32 scale per output channel or one f16 "
        "scale per G elements; -asym and uintN add zero points; -dynamic also "
-       "rounds activations to 8 bits at run time",
-       {"int8", "int4-g32", "int4-g32-asym", "uint4-g64", "int8-dynamic"},
+       "rounds activations to 8 bits at run time, scaled per tensor or token, "
+       "or per A elements of a token",
+       {"int8", "int4-g32", "int4-g32-asym", "uint4-g64", "int8-dynamic",
+        "int4-g32-dynamic-ag32"},
        parseInteger},
       {"wNaM[-gG][-asym][-dynamic]",
        "N-bit weights and M-bit activations with parameters from calibration "

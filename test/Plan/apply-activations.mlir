@@ -1,4 +1,5 @@
 // RUN: compress-opt %s --pass-pipeline='builtin.module(func.func(compress-apply-plan{level=int8-dynamic}))' | FileCheck %s
+// RUN: compress-opt %s --pass-pipeline='builtin.module(func.func(compress-apply-plan{level=int8-dynamic-ag32}))' | FileCheck %s --check-prefix=BLOCKS
 
 // Matrix products round per token, and share what they read; convolutions
 // round per tensor.
@@ -13,6 +14,10 @@
 // CHECK:         onnx.MatMul(%[[DX]], %
 // CHECK:         onnx.Conv(%[[DI]], %
 // CHECK:         onnx.Relu(%[[X]])
+// With -ag32 matrix products scale per 32 elements of a token.
+// BLOCKS-LABEL: func.func @dynamic(
+// BLOCKS-DAG:     compress.encode %{{.+}} : tensor<1x8x8x8xf32> -> <1x8x8x8xf32, uint8>
+// BLOCKS-DAG:     compress.encode %{{.+}} : tensor<?x64xf32> -> <?x64xf32, int8<g = 32, s = f32>>
 func.func @dynamic(%x: tensor<?x64xf32>, %i: tensor<1x8x8x8xf32>)
     -> (tensor<?x32xf32>, tensor<?x32xf32>, tensor<1x16x6x6xf32>, tensor<?x64xf32>) {
   %q = onnx.Initializer "q" = dense<0.5> : tensor<64x32xf32>
