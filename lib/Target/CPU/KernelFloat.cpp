@@ -101,11 +101,10 @@ Value compress::cpu::emitLoadWeights(KernelBuilder &k, const KernelISA &isa,
 // Tiles
 //===----------------------------------------------------------------------===//
 
-SmallVector<Value>
-compress::cpu::emitFloatTile(KernelBuilder &k, const KernelISA &isa,
-                             const DotAxis &axis, unsigned vectors, Value a,
-                             ValueRange rowBases, Value b, Value panelBase,
-                             ValueRange init, Type stored, int64_t prefetch) {
+SmallVector<Value> compress::cpu::emitFloatTile(
+    KernelBuilder &k, const KernelISA &isa, const DotAxis &axis,
+    unsigned vectors, Value a, ValueRange rowBases, Value b, Value panelBase,
+    ValueRange init, Type stored, std::optional<FloatPrefetch> prefetch) {
   if (!stored)
     stored = k.f32();
   unsigned lanes = isa.getLanes();
@@ -124,15 +123,6 @@ compress::cpu::emitFloatTile(KernelBuilder &k, const KernelISA &isa,
     for (unsigned v = 0; v < vectors; ++v)
       columns.push_back(emitLoadWeights(k, isa, stored, b,
                                         k.add(bOffset, int64_t(v) * lanes)));
-    if (prefetch) {
-      int64_t perLine =
-          512 / cast<MemRefType>(b.getType()).getElementTypeBitWidth();
-      for (int64_t line = 0; line < width; line += perLine)
-        memref::PrefetchOp::create(k.b, k.loc, b,
-                                   ValueRange(k.add(bOffset, prefetch + line)),
-                                   /*isWrite=*/false, /*localityHint=*/3,
-                                   /*isDataCache=*/true);
-    }
     unsigned set = number % sets;
     for (auto [r, base] : llvm::enumerate(rowBases)) {
       Value value = k.splat(k.load(a, k.add(base, aOffset)), lanes);
@@ -150,6 +140,30 @@ compress::cpu::emitFloatTile(KernelBuilder &k, const KernelISA &isa,
     return sums;
   };
 
+  // Lines to fetch in every iteration, and where this tile's part starts.
+  Type element = cast<MemRefType>(b.getType()).getElementType();
+  int64_t perLine = 512 / element.getIntOrFloatBitWidth();
+  int64_t lines = 0;
+  Value fetched;
+  if (prefetch) {
+    lines = llvm::divideCeil(unroll * width, perLine * prefetch->share);
+    fetched = prefetch->base;
+    if (prefetch->share > 1)
+      fetched =
+          k.add(fetched, k.mul(k.minimum(prefetch->index,
+                                         k.index(int64_t(prefetch->share) - 1)),
+                               axis.getNumRuns() * (axis.run / unroll) * lines *
+                                   perLine));
+  }
+  auto fetch = [&](Value iteration) {
+    for (int64_t line = 0; line < lines; ++line)
+      memref::PrefetchOp::create(
+          k.b, k.loc, b,
+          ValueRange(k.add(k.add(fetched, k.mul(iteration, lines * perLine)),
+                           line * perLine)),
+          /*isWrite=*/false, /*localityHint=*/2, /*isDataCache=*/true);
+  };
+
   SmallVector<Value> sums(init);
   VectorType type = k.vector(lanes, k.f32());
   while (sums.size() < size_t(numSums) * sets)
@@ -164,11 +178,13 @@ compress::cpu::emitFloatTile(KernelBuilder &k, const KernelISA &isa,
         if (whole == unroll)
           next = steps(offset, base, unroll, next);
         else if (whole)
-          next = k.loop(zero, k.index(whole), unroll, next,
-                        [&](Value at, ValueRange inner) {
-                          return steps(k.add(offset, at),
-                                       k.add(base, k.mul(at, width)), unroll,
-                                       inner);
+          next = k.loop(zero, k.index(whole / unroll), 1, next,
+                        [&](Value i, ValueRange inner) {
+                          if (lines)
+                            fetch(k.add(k.mul(run, whole / unroll), i));
+                          return steps(k.add(offset, k.mul(i, unroll)),
+                                       k.add(base, k.mul(i, unroll * width)),
+                                       unroll, inner);
                         });
         if (whole < axis.run)
           next = steps(k.add(offset, whole), k.add(base, whole * width),

@@ -16,6 +16,7 @@
 #ifndef COMPRESS_LIB_TARGET_CPU_KERNELFLOAT_H
 #define COMPRESS_LIB_TARGET_CPU_KERNELFLOAT_H
 
+#include "KernelFloatEpilogue.h"
 #include "KernelGEMM.h"
 #include "compress/Dialect/Compress/IR/Compress.h"
 
@@ -43,6 +44,15 @@ HostTensor packFloatWeights(const KernelISA &isa, const HostTensor &source,
 Value emitLoadWeights(KernelBuilder &k, const KernelISA &isa, Type stored,
                       Value packed, Value at);
 
+/// What a tile brings into the cache for those after it: as much of B as it
+/// reads, divided by `share`, from `base` on; tile number `index` of those that
+/// share the work takes part `index`, all from number `share` - 1 on the last.
+struct FloatPrefetch {
+  Value base;
+  Value index;
+  unsigned share = 1;
+};
+
 /// One register tile: sums of products of rows of A with a panel of B.
 ///   a: flat f32 memref; row r starts at element `rowBases[r]`, and the sum
 ///      runs over `axis`, whose strides and runs count elements.
@@ -50,13 +60,32 @@ Value emitLoadWeights(KernelBuilder &k, const KernelISA &isa, Type stored,
 ///      [run][k][vectors * lanes] from element `panelBase`.
 ///   init: rows * vectors f32 vectors to start from, row by row.
 /// Returns the sums in the same order. With `isa.floatRows[vectors - 1]` rows
-/// they all stay in registers. When `prefetch` is not zero, B is fetched to
-/// the cache that many elements ahead.
-llvm::SmallVector<Value> emitFloatTile(KernelBuilder &k, const KernelISA &isa,
-                                       const DotAxis &axis, unsigned vectors,
-                                       Value a, ValueRange rowBases, Value b,
-                                       Value panelBase, ValueRange init,
-                                       Type stored = {}, int64_t prefetch = 0);
+/// they all stay in registers.
+llvm::SmallVector<Value>
+emitFloatTile(KernelBuilder &k, const KernelISA &isa, const DotAxis &axis,
+              unsigned vectors, Value a, ValueRange rowBases, Value b,
+              Value panelBase, ValueRange init, Type stored = {},
+              std::optional<FloatPrefetch> prefetch = std::nullopt);
+
+//===--- Products
+//----------------------------------------------------------===//
+
+/// out[m, n] = epilogue(sum over k of x[m, k] * w[n, k]), or of what is in out
+/// and the sum.
+///   ins x: f32 [M, K], w: packed by packFloatWeights
+///       [, bias: f32 [N]] [, addend: f32 [M, N]]
+///   outs out: f32 [M, N]
+struct FloatGEMM {
+  const KernelISA *isa;
+  int64_t n, k;
+  /// Rows if known, else ShapedType::kDynamic.
+  int64_t rows;
+  /// f32, f16 or bf16.
+  Type stored;
+  bool accumulate = false;
+  FloatEpilogue epilogue = {};
+};
+std::string generateFloatGEMM(mlir::ModuleOp module, const FloatGEMM &gemm);
 
 } // namespace compress::cpu
 

@@ -20,7 +20,7 @@ struct Tile {
   unsigned rows, vectors;
   DotAxis axis;
   Type stored;
-  int64_t prefetch = 0;
+  unsigned prefetchShare = 0;
   /// Elements of A between rows, and in all.
   int64_t rowStride = 5, size = 1000;
 
@@ -71,7 +71,10 @@ struct Tile {
                     k.loadVector(isa.getLanes(), memrefs[2],
                                  {k.index(r), k.index(v * isa.getLanes())}));
             }
-            SmallVector<Value> sums =
+            std::optional<FloatPrefetch> prefetch;
+        if (prefetchShare)
+          prefetch = FloatPrefetch{k.index(64), k.index(1), prefetchShare};
+        SmallVector<Value> sums =
                 emitFloatTile(k, isa, axis, vectors, memrefs[0], bases,
                               memrefs[1], k.index(0), init, stored, prefetch);
             for (unsigned i = 0; i < sums.size(); ++i)
@@ -125,7 +128,7 @@ TEST(FloatTile, Runs) {
     Tile tile{2, 2, {}, f32};
     tile.axis.outer = {{3, 200}, {1, 7}, {4, 32}};
     tile.axis.run = run;
-    tile.prefetch = run % 2 * 512;
+    tile.prefetchShare = run % 3;
     tile.check(getRunnableISAs()[0]);
   }
 }
