@@ -39,6 +39,8 @@ struct KernelISA {
   /// Rows of integer tiles whose sums are added to f32 ones block by block:
   /// twice the accumulators.
   unsigned blockRows[4];
+  /// Width of a panel of float weights.
+  unsigned floatVectors;
 
   unsigned getLanes() const { return vectorBits / 32; }
   /// Columns of the widest tile.

@@ -6,6 +6,7 @@
 
 #include "QuantizedPacking.h"
 #include "KernelWeightOnly.h"
+#include "MatrixProduct.h"
 #include "WeightDecoder.h"
 #include "compress/Dialect/Compress/IR/Minifloat.h"
 #include <cmath>
@@ -13,22 +14,6 @@
 using namespace mlir;
 using namespace compress;
 using namespace compress::cpu;
-
-/// Offsets of all positions of a nest of loops in row-major order, each loop
-/// with the offset of its every index.
-static SmallVector<int64_t>
-enumerateOffsets(ArrayRef<SmallVector<int64_t>> loops) {
-  SmallVector<int64_t> result{0};
-  for (ArrayRef<int64_t> loop : loops) {
-    SmallVector<int64_t> next;
-    next.reserve(result.size() * loop.size());
-    for (int64_t outer : result)
-      for (int64_t inner : loop)
-        next.push_back(outer + inner);
-    result = std::move(next);
-  }
-  return result;
-}
 
 std::optional<int64_t> WeightMatrix::getBlock() const {
   int64_t size = getK(), block = 1;

@@ -12,6 +12,7 @@
 
 #include "KernelBlockDot.h"
 #include "KernelWeightOnly.h"
+#include "MatrixProduct.h"
 #include "QuantizedClaims.h"
 #include "compress/Target/CPU/CPUTarget.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -21,13 +22,6 @@
 using namespace mlir;
 using namespace compress;
 using namespace compress::cpu;
-
-static SmallVector<unsigned> getDims(AffineMap map) {
-  SmallVector<unsigned> dims;
-  for (AffineExpr expr : map.getResults())
-    dims.push_back(cast<AffineDimExpr>(expr).getPosition());
-  return dims;
-}
 
 namespace {
 /// A matrix product with constant weights on one side, seen as
@@ -45,31 +39,18 @@ struct MatrixProduct {
 };
 
 std::optional<MatrixProduct> matchMatrixProduct(ContractOp op) {
-  std::optional<MatmulShape> shape = matchMatmul(op);
-  if (!shape || !shape->batch.empty() || shape->n.empty() ||
-      !getElementTypeOrSelf(op.getInit().getType()).isF32())
-    return std::nullopt;
   for (bool weightFirst : {false, true}) {
-    Value weight = weightFirst ? op.getLhs() : op.getRhs();
-    MatrixProduct result;
-    result.constant = weight.getDefiningOp<ConstantOp>();
+    auto axes = matchMatrixAxes(op, weightFirst);
+    if (!axes)
+      continue;
+    MatrixProduct result{
+        axes->activation, axes->weight.getDefiningOp<ConstantOp>(),
+        axes->m,          axes->n,
+        axes->k,          {}};
     if (!result.constant || !result.constant.getType().getElementType().isF32())
       continue;
-    result.activation = weightFirst ? op.getRhs() : op.getLhs();
-    result.m = weightFirst ? shape->n : shape->m;
-    result.n = weightFirst ? shape->m : shape->n;
-    // The other operand and the result must have their axes in this order.
-    SmallVector<unsigned> axes = getDims(op.getMap(weightFirst ? 1 : 0));
-    if (ArrayRef(axes).take_front(result.m.size()) != ArrayRef(result.m))
-      continue;
-    result.k.assign(axes.begin() + result.m.size(), axes.end());
-    SmallVector<unsigned> out(result.m);
-    llvm::append_range(out, result.n);
-    if (result.n.empty() || result.k.empty() || out != getDims(op.getMap(2)))
-      continue;
-    auto matrix =
-        getWeightMatrix(result.constant, op.getMap(weightFirst ? 0 : 1),
-                        result.n, result.k, getLoopExtents(op));
+    auto matrix = getWeightMatrix(result.constant, axes->weightMap, result.n,
+                                  result.k, getLoopExtents(op));
     if (!matrix)
       continue;
     result.weight = std::move(*matrix);

@@ -18,6 +18,10 @@ std::unique_ptr<Target> createCPUTarget();
 void populateCPUDensePatterns(mlir::RewritePatternSet &patterns,
                               const TargetOptions &options);
 
+/// Matrix products with constant float weights, by generated kernels.
+void populateCPUFloatPatterns(mlir::RewritePatternSet &patterns,
+                              const TargetOptions &options);
+
 /// Quantized contractions: integer dot products and weight-only products, by
 /// generated kernels.
 void populateCPUQuantizedPatterns(mlir::RewritePatternSet &patterns,
