@@ -204,15 +204,13 @@ void convLoops(const ConvShape &shape, const T *X, const W *weights, Load load,
             int64_t to = std::min(vEnd, ceilDiv(V.in - shift, V.stride));
             auto w = static_cast<Acc>(
                 wn[ic * shape.w[1] + kd * D.w + kh * H.w + kw * V.w]);
-            const T *x = row + shift * V.x;
-            int64_t step = V.stride * V.x;
-            Acc *a = acc - v0;
+            int64_t first = shift * V.x, step = V.stride * V.x;
             if (step == 1)
               for (int64_t o = from; o < to; ++o)
-                a[o] += load(x[o]) * w;
+                acc[o - v0] += load(row[first + o]) * w;
             else
               for (int64_t o = from; o < to; ++o)
-                a[o] += load(x[o * step]) * w;
+                acc[o - v0] += load(row[first + o * step]) * w;
           }
         }
       }

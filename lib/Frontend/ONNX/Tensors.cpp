@@ -330,7 +330,8 @@ compress::onnx::detail::toElements(MLIRContext *context, TP &tensor,
 template <typename T, typename Field>
 static void fillField(ArrayRef<char> raw, Field *field) {
   field->Resize(static_cast<int>(raw.size() / sizeof(T)), T());
-  std::memcpy(field->mutable_data(), raw.data(), raw.size());
+  if (!raw.empty())
+    std::memcpy(field->mutable_data(), raw.data(), raw.size());
 }
 
 /// Puts raw data in the typed field of its data type.

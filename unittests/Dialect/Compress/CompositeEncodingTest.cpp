@@ -182,7 +182,8 @@ TEST_F(CompositeEncodingTest, PermutationReadsWhereItSays) {
       HostTensor::fromFloats({4}, Float32Type::get(&context), {10, 11, 12, 13});
   HostTensor permutation =
       HostTensor::allocate({4}, IntegerType::get(&context, 8));
-  for (auto [j, from] : llvm::enumerate(ArrayRef<int>{2, 0, 3, 1}))
+  const int sources[] = {2, 0, 3, 1};
+  for (auto [j, from] : llvm::enumerate(sources))
     permutation.setBits(j, from);
   EXPECT_EQ(decode("4xf32, permuted<axis = 0, index = i8, of = f32>",
                    {inner, permutation}),
