@@ -8,6 +8,10 @@
 
 #if defined(__x86_64__) || defined(__i386__)
 #include <cpuid.h>
+#ifdef __linux__
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 #elif defined(__aarch64__) && defined(__linux__)
 #include <sys/auxv.h>
 #endif
@@ -147,11 +151,24 @@ struct CPU {
   }
 };
 
+/// Linux gives a process the state of tile registers when it asks.
+bool requestTiles() {
+#ifdef __linux__
+  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA; see the kernel's
+  // Documentation/arch/x86/xstate.rst.
+  static const bool granted = syscall(SYS_arch_prctl, 0x1023, 18) == 0;
+  return granted;
+#else
+  return true;
+#endif
+}
+
 bool hasFeature(const char *name, size_t length) {
   static const CPU cpu;
   for (const Feature &f : features)
     if (std::strlen(f.name) == length && !std::memcmp(f.name, name, length))
-      return (cpu.words[f.word] >> f.bit & 1) && cpu.states[f.state];
+      return (cpu.words[f.word] >> f.bit & 1) && cpu.states[f.state] &&
+             (f.state != AMX || requestTiles());
   return false;
 }
 

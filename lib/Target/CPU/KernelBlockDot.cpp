@@ -254,7 +254,7 @@ private:
   Row getRow(Value number) {
     Row row;
     row.number = number;
-    row.codes = k.mul(number, int64_t(llvm::alignTo(gemm.k, 4)));
+    row.codes = k.mul(number, isa.getRowBytes(gemm.k));
     row.sums = k.mul(number, gemm.getBlocks());
     row.groups = gemm.perRow ? k.mul(number, getGroups()) : k.index(0);
     return row;

@@ -183,6 +183,9 @@ StringRef compress::cpu::getInitName(InitKind init) {
   llvm_unreachable("covered switch");
 }
 
+/// Fewer rows are faster on vectors.
+static constexpr int64_t kTileRows = 5;
+
 std::string compress::cpu::generateDotGEMM(ModuleOp module,
                                            const DotGEMM &gemm) {
   const KernelISA &isa = *gemm.isa;
@@ -211,7 +214,7 @@ std::string compress::cpu::generateDotGEMM(ModuleOp module,
 
   getOrCreateKernel(module, name, types, [&](KernelBuilder &k) {
     Value rows = k.dim(k.getArguments().back(), 0);
-    constexpr int64_t blockRows = 96;
+    int64_t blockRows = isa.hasDotTiles ? 128 : 96;
     Value blocks = k.ceilDiv(rows, blockRows);
     Value isSmall = k.lessThan(
         rows, k.index(kSmallWork / std::max<int64_t>(1, gemm.n * gemm.k) + 1));
@@ -232,51 +235,74 @@ std::string compress::cpu::generateDotGEMM(ModuleOp module,
           Value column = k.mul(panel, panels.getFullColumns());
           Value panelBase = k.mul(column, axis.getPaddedExtent());
           emitPanel(k, panels, panel, [&](unsigned vectors, int64_t columns) {
-            emitRowTiles(
-                k, isa.dotRows[vectors - 1], begin, end, std::nullopt,
-                [&](Value at, unsigned count) {
-                  SmallVector<Value> bases;
-                  for (unsigned r = 0; r < count; ++r)
-                    bases.push_back(k.mul(k.add(at, r), axis.getSteps() * 4));
-                  SmallVector<Value> sums = emitDotTile(
-                      k, isa, axis, vectors, a, bases, packed, panelBase);
-                  unsigned lanes = isa.getLanes();
-                  for (unsigned v = 0; v < vectors; ++v) {
-                    Value n = k.add(column, v * lanes);
-                    Value sumOf = k.loadVector(lanes, columnSums, n);
-                    Value scaleOf = k.loadVector(lanes, columnScales, n);
-                    int64_t valid =
-                        std::min<int64_t>(lanes, columns - v * lanes);
-                    bool isFull = valid == lanes;
-                    Value mask = isFull ? Value() : k.prefixMask(lanes, valid);
-                    auto loadColumns = [&](Value memref, ValueRange at) {
-                      return isFull ? k.loadVector(lanes, memref, at)
-                                    : k.loadMasked(lanes, memref, at, mask);
-                    };
-                    Value bias;
-                    if (gemm.init == InitKind::Bias)
-                      bias = loadColumns(args[6], n);
-                    for (unsigned r = 0; r < count; ++r) {
-                      Value row = k.add(at, r);
-                      Value group = gemm.perRow ? row : k.index(0);
-                      Value zero = k.splat(k.load(rowZeros, group), lanes);
-                      Value scale = k.splat(k.load(rowScales, group), lanes);
-                      Value sum =
-                          k.sub(sums[r * vectors + v], k.mul(zero, sumOf));
-                      Value value = k.mulF(k.convert(sum, k.f32()),
-                                           k.mulF(scale, scaleOf));
-                      SmallVector<Value> position{row, n};
-                      if (bias)
-                        value = k.addF(value, bias);
-                      if (gemm.init == InitKind::Accumulate)
-                        value = k.addF(value, loadColumns(out, position));
-                      if (isFull)
-                        k.storeVector(value, out, position);
-                      else
-                        k.storeMasked(value, out, position, mask);
-                    }
-                  }
-                });
+            // Writes the results of one row from its integer sums.
+            auto finish = [&](Value row, unsigned v, Value sum) {
+              unsigned lanes = isa.getLanes();
+              Value n = k.add(column, v * lanes);
+              int64_t valid = std::min<int64_t>(lanes, columns - v * lanes);
+              bool isFull = valid == lanes;
+              Value mask = isFull ? Value() : k.prefixMask(lanes, valid);
+              auto loadColumns = [&](Value memref, ValueRange at) {
+                return isFull ? k.loadVector(lanes, memref, at)
+                              : k.loadMasked(lanes, memref, at, mask);
+              };
+              Value group = gemm.perRow ? row : k.index(0);
+              Value zero = k.splat(k.load(rowZeros, group), lanes);
+              Value scale = k.splat(k.load(rowScales, group), lanes);
+              sum = k.sub(sum, k.mul(zero, k.loadVector(lanes, columnSums, n)));
+              Value value =
+                  k.mulF(k.convert(sum, k.f32()),
+                         k.mulF(scale, k.loadVector(lanes, columnScales, n)));
+              SmallVector<Value> position{row, n};
+              if (gemm.init == InitKind::Bias)
+                value = k.addF(value, loadColumns(args[6], n));
+              if (gemm.init == InitKind::Accumulate)
+                value = k.addF(value, loadColumns(out, position));
+              if (isFull)
+                k.storeVector(value, out, position);
+              else
+                k.storeMasked(value, out, position, mask);
+            };
+            int64_t rowBytes = isa.getRowBytes(gemm.k);
+            auto emitVectors = [&] {
+              emitRowTiles(k, isa.dotRows[vectors - 1], begin, end,
+                           std::nullopt, [&](Value at, unsigned count) {
+                             SmallVector<Value> bases;
+                             for (unsigned r = 0; r < count; ++r)
+                               bases.push_back(k.mul(k.add(at, r), rowBytes));
+                             SmallVector<Value> sums =
+                                 emitDotTile(k, isa, axis, vectors, a, bases,
+                                             packed, panelBase);
+                             for (unsigned v = 0; v < vectors; ++v)
+                               for (unsigned r = 0; r < count; ++r)
+                                 finish(k.add(at, r), v, sums[r * vectors + v]);
+                           });
+            };
+            if (!isa.hasDotTiles)
+              return emitVectors();
+            Value sums = k.scratch({32, isa.getPanelColumns()}, k.i32());
+            auto emitTiles = [&](Value at, unsigned rows) {
+              emitDotTileRegisters(k, axis.getSteps(), vectors, rows, a,
+                                   k.mul(at, rowBytes), rowBytes, packed,
+                                   panelBase, sums);
+              Value count = k.minimum(k.sub(end, at), k.index(rows));
+              k.loop(k.index(0), count, 1, [&](Value r) {
+                for (unsigned v = 0; v < vectors; ++v)
+                  finish(k.add(at, r), v,
+                         k.loadVector(isa.getLanes(), sums,
+                                      {r, k.index(v * isa.getLanes())}));
+              });
+            };
+            // A tile computes 16 rows whether they are there or not.
+            k.ifThen(k.lessThan(k.sub(end, begin), k.index(kTileRows)),
+                     emitVectors, [&] {
+                       k.loop(begin, end, 32, [&](Value at) {
+                         k.ifThen(
+                             k.lessOrEqual(k.sub(end, at), k.index(16)),
+                             [&] { emitTiles(at, 16); },
+                             [&] { emitTiles(at, 32); });
+                       });
+                     });
           });
         });
   });

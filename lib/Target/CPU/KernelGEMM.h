@@ -100,9 +100,9 @@ struct StaticParameters {
 ///   outs codes: i8 [M * stride + slack], scale: f32 [G], zero: i32 [G]
 ///        [, sums: i32 [M * ceil(K / sumBlock)]]
 ///        [, ranges: f32 [kRangeTasks * 2] when dynamic and per tensor]
-/// with a row stride of `k` rounded up to 4. G = 1 when not `perRow`, else M
-/// times the groups of a row. The codes are those of `compress.encode`, bit for
-/// bit.
+/// with the row stride of KernelISA::getRowBytes. G = 1 when not `perRow`, else
+/// M times the groups of a row. The codes are those of `compress.encode`, bit
+/// for bit.
 struct QuantizeRows {
   const KernelISA *isa;
   int64_t k;
@@ -200,6 +200,13 @@ emitRuns(KernelBuilder &k, const DotAxis &axis, unsigned depth, Value offset,
          Value run, ValueRange carried,
          llvm::function_ref<llvm::SmallVector<Value>(Value, Value, ValueRange)>
              body);
+/// Sums of [16 or 32 rows, columns of a panel] by tile registers, into
+/// `sums`: i32 [32, panel columns]. Rows of A are `rowBytes` apart from
+/// `rowBase` on, and as many as that can be read.
+void emitDotTileRegisters(KernelBuilder &k, int64_t steps, unsigned vectors,
+                          unsigned rows, Value a, Value rowBase,
+                          int64_t rowBytes, Value b, Value panelBase,
+                          Value sums);
 /// Calls `tile(position, rows)` for tiles of at most `maxRows` rows that cover
 /// [begin, end). `remainder` is (end - begin) % maxRows where that is the same
 /// for all ranges that do not divide: it spares the code of other tiles.

@@ -19,7 +19,7 @@ namespace compress::cpu {
 struct KernelISA {
   const char *name;
   /// LLVM features that must all be there; ends with null.
-  const char *features[5];
+  const char *features[8];
   unsigned vectorBits;
   /// `acc[i32] += sum of 4 x u8 * s8`, or null.
   const char *dotU8S8;
@@ -29,6 +29,9 @@ struct KernelISA {
   /// Looks up 32-bit lanes of a whole vector by the low bits of i32 indices, or
   /// null. The vector holds at least 16 lanes.
   const char *permuteF32;
+  /// Whether there are tile registers of 16 rows of 64 bytes with
+  /// `acc[i32] += sum of 4 x u8 * s8`: the amx dialect.
+  bool hasDotTiles;
   /// Whether f32 multiply-add and the f16 conversions are instructions.
   bool hasFMA, hasF16C;
   /// Register tiles: columns are counted in vectors. `rows[v - 1]` is the
@@ -43,6 +46,15 @@ struct KernelISA {
   unsigned floatVectors;
 
   unsigned getLanes() const { return vectorBits / 32; }
+  /// Bytes from one row of k quantized activations to the next, and behind the
+  /// last one. Tiles read 16 rows at a time, which should not fall into the
+  /// same set of the cache.
+  int64_t getRowBytes(int64_t k) const {
+    return hasDotTiles && k >= 256 ? (k + 63) / 64 * 64 + 64 : (k + 3) / 4 * 4;
+  }
+  int64_t getRowSlack(int64_t k) const {
+    return 64 + (hasDotTiles ? 31 * getRowBytes(k) : 0);
+  }
   /// Columns of the widest tile.
   unsigned getPanelColumns() const { return maxVectors * getLanes(); }
 };

@@ -235,7 +235,7 @@ public:
   RowQuantizer(KernelBuilder &k, const QuantizeRows &q, unsigned firstOut,
                Value row)
       : k(k), q(q), lanes(q.isa->getLanes()), row(row),
-        base(k.mul(row, int64_t(llvm::alignTo(q.k, 4)))) {
+        base(k.mul(row, q.isa->getRowBytes(q.k))) {
     ValueRange args = k.getArguments();
     x = args[0];
     codes = args[firstOut];

@@ -117,10 +117,11 @@ struct IntegerMatmul : public OpRewritePattern<ContractOp> {
     OpFoldResult rows = e.size(x, 0);
     std::string name = generateQuantizeRows(
         module, {&isa, k, !perTensor, activation->range, activation->statics});
-    SmallVector<Value> ins = e.quantize(
-        name, x, *activation, e.scaled(rows, llvm::alignTo(k, 4), kSlackBytes),
-        perTensor ? e.constantSize(1) : rows,
-        perTensor && !activation->statics);
+    SmallVector<Value> ins =
+        e.quantize(name, x, *activation,
+                   e.scaled(rows, isa.getRowBytes(k), isa.getRowSlack(k)),
+                   perTensor ? e.constantSize(1) : rows,
+                   perTensor && !activation->statics);
 
     Value bias;
     InitKind init = matchInit(op, product->getChannelAxis(), bias);
@@ -189,7 +190,7 @@ struct BlockIntegerMatmul : public OpRewritePattern<ContractOp> {
     int64_t numGroups = llvm::divideCeil(gemm.k, gemm.activationGroup);
     SmallVector<Value> ins = e.quantize(
         generateQuantizeRows(module, quantize), x, *activation,
-        e.scaled(rows, llvm::alignTo(gemm.k, 4), kSlackBytes),
+        e.scaled(rows, isa.getRowBytes(gemm.k), isa.getRowSlack(gemm.k)),
         gemm.perRow ? e.scaled(rows, numGroups, 0) : e.constantSize(1),
         !gemm.perRow && !activation->statics,
         e.scaled(rows, gemm.getBlocks(), 0));

@@ -7,6 +7,7 @@
 #include "compress/Dialect/Compress/Transforms/ContractRules.h"
 #include "compress/Target/Host/Passes.h"
 #include "compress/Target/Target.h"
+#include "mlir/Dialect/AMX/AMXDialect.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/DLTI/DLTI.h"

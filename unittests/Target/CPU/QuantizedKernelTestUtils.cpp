@@ -6,6 +6,7 @@
 
 #include "QuantizedKernelTestUtils.h"
 #include "compress/Dialect/Compress/Transforms/Passes.h"
+#include "compress/Runtime/ModelInstance.h"
 #include "compress/Target/CPU/CPUTarget.h"
 #include "compress/Target/Host/Passes.h"
 #include "mlir/AsmParser/AsmParser.h"
@@ -54,6 +55,8 @@ MLIRContext &compress::test::getContext() {
 }
 
 static const std::pair<const char *, const char *> kISAs[] = {
+    {"amx", "+avx512f,+avx512bw,+avx512vl,+avx512dq,+avx512vnni,+avx2,+fma,"
+            "+f16c,+amx-tile,+amx-int8"},
     {"avx512vnni", "+avx512f,+avx512bw,+avx512vl,+avx512dq,+avx512vnni,+avx2,"
                    "+fma,+f16c"},
     {"avx512bw", "+avx512f,+avx512bw,+avx512vl,+avx512dq,+avx2,+fma,+f16c"},
@@ -73,6 +76,9 @@ std::optional<TargetOptions> compress::test::getOptions(StringRef isa) {
     for (StringRef feature : list)
       if (!host.lookup(feature.drop_front()))
         return std::nullopt;
+    // The system must let the process use tile registers.
+    if (!runtime::missingCPUFeatures(features).empty())
+      return std::nullopt;
     TargetOptions options;
     options.triple = llvm::sys::getProcessTriple();
     options.cpu = "x86-64";
@@ -161,7 +167,9 @@ static void addLowering(OpPassManager &pm) {
   arith::ArithExpandOpsPassOptions expand;
   pm.addPass(arith::createArithExpandOpsPass(expand));
   pm.addPass(createConvertMathToLLVMPass());
-  pm.addPass(createConvertVectorToLLVMPass());
+  ConvertVectorToLLVMPassOptions vectorOptions;
+  vectorOptions.amx = true;
+  pm.addPass(createConvertVectorToLLVMPass(vectorOptions));
   pm.addPass(createFinalizeMemRefToLLVMConversionPass());
   pm.addPass(createArithToLLVMConversionPass());
   pm.addPass(createConvertFuncToLLVMPass());

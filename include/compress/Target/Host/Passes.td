@@ -27,8 +27,8 @@ def CompressAssignTarget : Pass<"compress-assign-target", "::mlir::ModuleOp"> {
     Option<"remarks", "remarks", "bool", "false", "Report what is not claimed">
   ];
   let dependentDialects = [
-    "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
-    "::mlir::DLTIDialect", "::mlir::func::FuncDialect",
+    "::mlir::affine::AffineDialect", "::mlir::amx::AMXDialect",
+    "::mlir::arith::ArithDialect", "::mlir::DLTIDialect", "::mlir::func::FuncDialect",
     "::mlir::linalg::LinalgDialect", "::mlir::LLVM::LLVMDialect",
     "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect",
     "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect",
