@@ -19,6 +19,10 @@ MAX_RANK = 8
 # Threads of OpenMP runtimes go on spinning after a parallel region, 200 ms by
 # default in LLVM's. A block of the peer must not compete with them.
 SETTLE_SECONDS = 0.25
+# References are computed in the measuring process; numpy's threads would go on
+# spinning, too. To be set before numpy is imported.
+for variable in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
 
 
 class BenchmarkError(Exception):
