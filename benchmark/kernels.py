@@ -385,9 +385,12 @@ def main():
     for threads, c in ceilings.items():
         reads = ", ".join(f"{r['bytes_per_second'] / 1e9:.0f}"
                           for r in c["read"])
+        tiles = c.get("int8_tile_ops_per_second")
+        tiles = f" ({tiles / 1e9:.0f} by tiles)" if tiles else ""
         print(f"ceilings, {threads} threads ({c['isa']}): f32 "
               f"{c['f32_ops_per_second'] / 1e9:.0f} Gop/s, int8 "
-              f"{c['int8_ops_per_second'] / 1e9:.0f} Gop/s, read {reads} GB/s "
+              f"{c['int8_ops_per_second'] / 1e9:.0f} Gop/s{tiles}, read "
+              f"{reads} GB/s "
               f"of {READ_SIZES[0] >> 20} to {READ_SIZES[-1] >> 20} MiB")
     for line in peer_tools.missing_notes():
         print(line)
