@@ -11,6 +11,7 @@ import shutil
 import signal
 import statistics
 import subprocess
+import sys
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -371,6 +372,18 @@ def print_cells(head, lines, left=2):
         print("  ".join(
             text.ljust(width) if i < left else text.rjust(width)
             for i, (text, width) in enumerate(zip(line, widths))).rstrip())
+
+
+def report_progress(row):
+    """One line while the table is not there yet."""
+    what = " ".join(str(row[key]) for key in
+                    ("model", "case", "level", "k", "n", "m", "threads")
+                    if key in row)
+    peers = row.get("peers", {})
+    ratios = ", ".join(f"{peer['ratio']:.2f} of {name}"
+                       for name, peer in peers.items())
+    print(f"{what}: {ratios or row.get('failure', '')}", file=sys.stderr,
+          flush=True)
 
 
 def geometric_mean(values):

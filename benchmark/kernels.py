@@ -19,8 +19,8 @@ import tempfile
 
 from harness import (BenchmarkError, CompiledModel, compile_model,
                      find_compiler, geometric_mean, in_child, machine,
-                     print_cells, relative_error, take_turns, with_spread,
-                     write_json)
+                     print_cells, relative_error, report_progress, take_turns,
+                     with_spread, write_json)
 import kernel_cases as kernels
 import peers as peer_tools
 import plot
@@ -222,6 +222,7 @@ def run_case(options, workshop, ceilings, name, m, k, n):
                 for key in ("ratio", "ratio_min", "ratio_max"):
                     row["peers"][case.base][key] *= scale
                 row["bytes_of_base"] = 1 / scale
+        report_progress(row)
         rows.append(row)
     return rows
 
