@@ -11,6 +11,7 @@ import shutil
 import signal
 import statistics
 import subprocess
+import sys
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -19,6 +20,10 @@ MAX_RANK = 8
 # Threads of OpenMP runtimes go on spinning after a parallel region, 200 ms by
 # default in LLVM's. A block of the peer must not compete with them.
 SETTLE_SECONDS = 0.25
+# References are computed in the measuring process; numpy's threads would go on
+# spinning, too. To be set before numpy is imported.
+for variable in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
 
 
 class BenchmarkError(Exception):
@@ -367,6 +372,18 @@ def print_cells(head, lines, left=2):
         print("  ".join(
             text.ljust(width) if i < left else text.rjust(width)
             for i, (text, width) in enumerate(zip(line, widths))).rstrip())
+
+
+def report_progress(row):
+    """One line while the table is not there yet."""
+    what = " ".join(str(row[key]) for key in
+                    ("model", "case", "level", "k", "n", "m", "threads")
+                    if key in row)
+    peers = row.get("peers", {})
+    ratios = ", ".join(f"{peer['ratio']:.2f} of {name}"
+                       for name, peer in peers.items())
+    print(f"{what}: {ratios or row.get('failure', '')}", file=sys.stderr,
+          flush=True)
 
 
 def geometric_mean(values):

@@ -19,8 +19,8 @@ import tempfile
 
 from harness import (BenchmarkError, CompiledModel, compile_model,
                      find_compiler, geometric_mean, in_child, machine,
-                     print_cells, relative_error, take_turns, with_spread,
-                     write_json)
+                     print_cells, relative_error, report_progress, take_turns,
+                     with_spread, write_json)
 import kernel_cases as kernels
 import peers as peer_tools
 import plot
@@ -222,6 +222,7 @@ def run_case(options, workshop, ceilings, name, m, k, n):
                 for key in ("ratio", "ratio_min", "ratio_max"):
                     row["peers"][case.base][key] *= scale
                 row["bytes_of_base"] = 1 / scale
+        report_progress(row)
         rows.append(row)
     return rows
 
@@ -385,9 +386,12 @@ def main():
     for threads, c in ceilings.items():
         reads = ", ".join(f"{r['bytes_per_second'] / 1e9:.0f}"
                           for r in c["read"])
+        tiles = c.get("int8_tile_ops_per_second")
+        tiles = f" ({tiles / 1e9:.0f} by tiles)" if tiles else ""
         print(f"ceilings, {threads} threads ({c['isa']}): f32 "
               f"{c['f32_ops_per_second'] / 1e9:.0f} Gop/s, int8 "
-              f"{c['int8_ops_per_second'] / 1e9:.0f} Gop/s, read {reads} GB/s "
+              f"{c['int8_ops_per_second'] / 1e9:.0f} Gop/s{tiles}, read "
+              f"{reads} GB/s "
               f"of {READ_SIZES[0] >> 20} to {READ_SIZES[-1] >> 20} MiB")
     for line in peer_tools.missing_notes():
         print(line)

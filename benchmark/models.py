@@ -134,7 +134,7 @@ def calibrate_last(graph, nodes, values):
     spread = session.run(None, feeds)[0].std()
     for operand in last.input[1:]:
         if operand in values:
-            values[operand] = values[operand] * (2 / spread)
+            values[operand] = values[operand] * (0.5 / spread)
 
 
 # --- Encoder transformers -----------------------------------------------------

@@ -20,8 +20,8 @@ import models as named_models
 import peers as peer_tools
 from harness import (ROOT, BenchmarkError, CompiledModel, Peer, compile_model,
                      find_compiler, geometric_mean, in_child, machine,
-                     numpy_dtypes, print_cells, relative_error, take_turns,
-                     with_spread, write_json)
+                     numpy_dtypes, print_cells, relative_error,
+                     report_progress, take_turns, with_spread, write_json)
 
 DEFAULT_MODELS = [os.path.join(ROOT, "examples", name, name + ".onnx")
                   for name in ("digits", "charlm")]
@@ -361,6 +361,7 @@ def run_model(options, compiler, folder, name, model):
             if "failure" in row:
                 print(f"error: {name} {level}, {threads} threads: "
                       f"{row['failure']}", file=sys.stderr)
+            report_progress(row)
             rows.append(row)
     return rows
 

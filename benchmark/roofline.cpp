@@ -24,6 +24,11 @@
 #include <cstring>
 #include <thread>
 #include <vector>
+#if defined(__linux__)
+#include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
@@ -207,11 +212,55 @@ __attribute__((target("avx2"))) double intAVX2(int64_t count) {
 }
 #endif
 
+#if defined(__x86_64__) && defined(__linux__)
+/// Products of tiles: 16 rows of 64 bytes by 16 columns.
+__attribute__((target("amx-int8,amx-tile"))) double intAMX(int64_t count) {
+  struct {
+    uint8_t palette = 1, start = 0, reserved[14] = {};
+    uint16_t rowBytes[16] = {};
+    uint8_t rows[16] = {};
+  } config;
+  static_assert(sizeof(config) == 64);
+  for (int tile = 0; tile < 8; ++tile) {
+    config.rowBytes[tile] = 64;
+    config.rows[tile] = 16;
+  }
+  _tile_loadconfig(&config);
+  _tile_zero(0);
+  _tile_zero(1);
+  _tile_zero(2);
+  _tile_zero(3);
+  _tile_zero(4);
+  _tile_zero(5);
+  _tile_zero(6);
+  _tile_zero(7);
+  // Four sums, as in a kernel of two by two tiles.
+  for (int64_t i = 0; i < count; ++i) {
+    _tile_dpbusd(0, 4, 6);
+    _tile_dpbusd(1, 4, 7);
+    _tile_dpbusd(2, 5, 6);
+    _tile_dpbusd(3, 5, 7);
+  }
+  _tile_release();
+  return 2.0 * 16 * 16 * 64 * 4 * count;
+}
+
+/// Linux grants the tile registers to a process that asks.
+bool requestTiles() {
+  constexpr long kRequestPermission = 0x1023, kTileData = 18;
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+}
+#else
+double intAMX(int64_t) { return 0; }
+bool requestTiles() { return false; }
+#endif
+
 struct Machine {
   const char *isa = "portable";
   ReadFunction read = readPortable;
   PeakFunction peakFloat = floatPortable;
   PeakFunction peakInt = intPortable;
+  PeakFunction peakTiles = nullptr;
 };
 
 Machine detect() {
@@ -219,11 +268,13 @@ Machine detect() {
 #if defined(__x86_64__)
   __builtin_cpu_init();
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-    machine = {"avx2", readAVX2, floatAVX2, intAVX2};
+    machine = {"avx2", readAVX2, floatAVX2, intAVX2, nullptr};
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw"))
-    machine = {"avx512", readAVX512, floatAVX512, intAVX2};
+    machine = {"avx512", readAVX512, floatAVX512, intAVX2, nullptr};
   if (__builtin_cpu_supports("avx512vnni"))
-    machine = {"avx512vnni", readAVX512, floatAVX512, intVNNI};
+    machine = {"avx512vnni", readAVX512, floatAVX512, intVNNI, nullptr};
+  if (__builtin_cpu_supports("amx-int8") && requestTiles())
+    machine.peakTiles = intAMX;
 #endif
   return machine;
 }
@@ -231,6 +282,24 @@ Machine detect() {
 //===----------------------------------------------------------------------===//
 // Timing
 //===----------------------------------------------------------------------===//
+
+/// Keeps the calling thread on the n-th of our processors, so that the
+/// scheduler does not put two on one for a while.
+void pin([[maybe_unused]] int n) {
+#if defined(__linux__)
+  cpu_set_t allowed, one;
+  if (sched_getaffinity(0, sizeof(allowed), &allowed))
+    return;
+  n %= CPU_COUNT(&allowed);
+  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu)
+    if (CPU_ISSET(cpu, &allowed) && n-- == 0) {
+      CPU_ZERO(&one);
+      CPU_SET(cpu, &one);
+      sched_setaffinity(0, sizeof(one), &one);
+      return;
+    }
+#endif
+}
 
 double now() {
   using namespace std::chrono;
@@ -245,6 +314,7 @@ template <typename Task> double timeTogether(int threads, Task task) {
   std::vector<std::thread> pool;
   for (int thread = 0; thread < threads; ++thread)
     pool.emplace_back([&, thread] {
+      pin(thread);
       --waiting;
       while (waiting.load() > 0) {
       }
@@ -319,6 +389,9 @@ int main(int argc, char **argv) {
                 measureRead(machine, threads, sizes[i]));
   std::printf("],\n \"f32_ops_per_second\": %.4g,\n",
               measurePeak(threads, machine.peakFloat));
+  if (machine.peakTiles)
+    std::printf(" \"int8_tile_ops_per_second\": %.4g,\n",
+                measurePeak(threads, machine.peakTiles));
   std::printf(" \"int8_ops_per_second\": %.4g}\n",
               measurePeak(threads, machine.peakInt));
 }

@@ -141,6 +141,18 @@ func.func @sum(%a: f32, %b: f32) -> f32 {
   %q = arith.divf %s, %b : f32
   return %q : f32
 }
+// Expanded to comparisons, reductions by these would not vectorize.
+// CHECK-LABEL: @extrema
+// CHECK: %[[MAX:.*]] = llvm.intr.maximum(%arg0, %arg1) : (f32, f32) -> f32
+// CHECK: llvm.intr.minimum(%[[MAX]], %arg1) : (f32, f32) -> f32
+// Other types are left to the expansion.
+// CHECK: arith.maximumf {{.*}} : f64
+func.func @extrema(%a: f32, %b: f32, %c: f64) -> (f32, f64) {
+  %max = arith.maximumf %a, %b : f32
+  %min = arith.minimumf %max, %b : f32
+  %wide = arith.maximumf %c, %c : f64
+  return %min, %wide : f32, f64
+}
 
 //--- dealloc.mlir
 // CHECK-LABEL: @owner

@@ -156,11 +156,17 @@ def CompressApproximateMath : Pass<"compress-approximate-math"> {
 }
 
 def CompressRelaxFloat : Pass<"compress-relax-float"> {
-  let summary = "Allows sums to be reordered and products to be fused";
+  let summary = "Lets float reductions vectorize";
   let description = [{
     Sets the fast-math flags `reassoc` and `contract` on float additions and
-    products, so that reductions vectorize. Results change by rounding only.
+    products, so that sums may be reordered and products fused. Results change
+    by rounding only.
+
+    Maxima and minima that propagate NaN become the LLVM intrinsics of that
+    meaning, which LLVM vectorizes in reductions; comparisons and selections,
+    which they would be expanded to, it does not. Results do not change.
   }];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
 }
 
 def CompressEmitEntry : Pass<"compress-emit-entry", "::mlir::ModuleOp"> {
