@@ -24,9 +24,9 @@ using namespace compress::cpu;
 /// Rows of a task at most.
 static constexpr int64_t kBlockRows = 128;
 /// Tasks to have at least, so that threads finish at about the same time.
-static constexpr int64_t kMinTasks = 16;
+static constexpr int64_t kMinTasks = 8;
 /// Panels of a group at most: so many columns of the sums stay in the cache.
-static constexpr int64_t kGroupPanels = 8;
+static constexpr int64_t kGroupPanels = 16;
 /// Bytes of f32 weights of a part.
 static constexpr int64_t kPartBytes = 48 * 1024;
 /// Bytes of activations that stay in the second-level cache as they are.
@@ -124,14 +124,20 @@ private:
     emitRowTiles(
         k, tileRows, begin, end, remainder, [&](Value at, unsigned count) {
           Value tile = k.div(k.sub(at, begin), tileRows);
-          emitTile(at, count, tile, place, share, k0, extent, isFirst, isLast);
+          Value nextRow;
+          if (share > 2) {
+            Value following = k.add(at, tileRows);
+            nextRow = k.select(k.lessThan(following, end), following, begin);
+          }
+          emitTile(at, count, tile, place, share, nextRow, k0, extent, isFirst,
+                   isLast);
         });
   }
 
   /// Adds k in [k0, k0 + extent) to the sums of `count` rows from `at`.
   void emitTile(Value at, unsigned count, Value tile, const Place &place,
-                unsigned share, Value k0, int64_t extent, Value isFirst,
-                Value isLast) {
+                unsigned share, Value nextRow, Value k0, int64_t extent,
+                Value isFirst, Value isLast) {
     unsigned vectors = place.vectors;
     SmallVector<Value> bases;
     for (unsigned r = 0; r < count; ++r)
@@ -161,7 +167,11 @@ private:
                   loadOut);
     DotAxis axis;
     axis.run = extent;
-    FloatPrefetch prefetch{place.next, tile, share};
+    FloatPrefetch prefetch{place.next, tile, share, {}, 0};
+    if (nextRow) {
+      prefetch.nextRow = k.add(k.mul(nextRow, gemm.k), k0);
+      prefetch.rowStride = gemm.k;
+    }
     sums = emitFloatTile(k, isa, axis, vectors, x, bases, packed, place.base,
                          sums, gemm.stored, prefetch);
     sums = choose(
@@ -263,15 +273,22 @@ static void emitTask(KernelBuilder &k, const FloatGEMM &gemm,
   Value last =
       divide(k.mul(k.add(group, 1), panels.getCount()), division.groups);
   Emitter e(k, gemm, panels);
-  auto few = [&] { e.emitBlock(begin, end, first, last, 1); };
-  auto many = [&] { e.emitBlock(begin, end, first, last, 2); };
-  int64_t tileRows = getTileRows(*gemm.isa);
-  if (ShapedType::isDynamic(gemm.rows))
-    k.ifThen(k.lessOrEqual(division.rows, k.index(tileRows)), few, many);
-  else if (gemm.rows <= tileRows)
-    few();
+  // One tile fetches all of the weights that are next, two half of them each;
+  // many had better not fetch faster than memory reads.
+  auto emit = [&](unsigned share) {
+    e.emitBlock(begin, end, first, last, share);
+  };
+  int64_t few = getTileRows(*gemm.isa), some = 4 * few;
+  if (!ShapedType::isDynamic(gemm.rows))
+    emit(gemm.rows <= few ? 1 : gemm.rows <= some ? 2 : 6);
   else
-    many();
+    k.ifThen(
+        k.lessOrEqual(division.rows, k.index(few)), [&] { emit(1); },
+        [&] {
+          k.ifThen(
+              k.lessOrEqual(division.rows, k.index(some)), [&] { emit(2); },
+              [&] { emit(6); });
+        });
 }
 
 static StringRef getTypeName(Type type) {

@@ -163,7 +163,7 @@ struct FloatMatmul {
   }
 };
 
-const int64_t kRows[] = {0, 1, 2, 7, 8, 9, 33};
+const int64_t kRows[] = {0, 1, 7, 9, 33};
 } // namespace
 
 TEST(FloatMatmul, OddShapes) {

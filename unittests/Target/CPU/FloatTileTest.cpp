@@ -72,9 +72,9 @@ struct Tile {
                                  {k.index(r), k.index(v * isa.getLanes())}));
             }
             std::optional<FloatPrefetch> prefetch;
-        if (prefetchShare)
-          prefetch = FloatPrefetch{k.index(64), k.index(1), prefetchShare};
-        SmallVector<Value> sums =
+            if (prefetchShare)
+              prefetch = FloatPrefetch{k.index(64), k.index(1), prefetchShare};
+            SmallVector<Value> sums =
                 emitFloatTile(k, isa, axis, vectors, memrefs[0], bases,
                               memrefs[1], k.index(0), init, stored, prefetch);
             for (unsigned i = 0; i < sums.size(); ++i)
