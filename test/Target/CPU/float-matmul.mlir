@@ -9,7 +9,7 @@
 // A plain constant is packed in panels of whole vectors; relu and the addition
 // before it become part of the kernel.
 // CHECK-LABEL: func.func @relu
-// CHECK:         %[[Y:.*]] = compress.kernel @compress_gemm_f32_f32_{{[a-z0-9]+}}_n3_k4_zero_add_ge0x00000000
+// CHECK:         %[[Y:.*]] = compress.kernel @compress_gemm_f32_f32_{{[a-z0-9]+}}_n3_k4_zero_add_ge00000000
 // AVX512-SAME:     ins(%arg0, %{{.*}}, %arg1 : tensor<?x4xf32>, tensor<64xf32>, tensor<?x3xf32>)
 // SSE2-SAME:       ins(%arg0, %{{.*}}, %arg1 : tensor<?x4xf32>, tensor<16xf32>, tensor<?x3xf32>)
 // CHECK:         return %[[Y]]
@@ -39,10 +39,10 @@ func.func @relu(%a: tensor<?x4xf32>, %r: tensor<?x3xf32>, %empty: tensor<?x3xf32
 // AVX512:        compress.kernel @compress_gemm_f32_f16_avx512vnni_n3_k4_zero ins(%arg0, %{{.*}} : tensor<?x4xf32>, tensor<64xf16>)
 // SSE2:          compress.kernel @compress_gemm_f32_f16_sse2_n3_k4_zero ins(%arg0, %{{.*}} : tensor<?x4xf32>, tensor<16xi16>)
 func.func @half(%a: tensor<?x4xf32>, %empty: tensor<?x3xf32>) -> tensor<?x3xf32> {
-  %w = compress.constant [dense<2.0> : tensor<4x3xf16>] : !compress.tensor<4x3xf32, dense<f16>>
+  %w = compress.constant [dense<2.0> : tensor<4x3xf16>] : !compress.tensor<4x3xf32, f16>
   %zero = arith.constant 0.0 : f32
   %init = linalg.fill ins(%zero : f32) outs(%empty : tensor<?x3xf32>) -> tensor<?x3xf32>
-  %c = compress.contract ins(%a, %w : tensor<?x4xf32>, !compress.tensor<4x3xf32, dense<f16>>)
+  %c = compress.contract ins(%a, %w : tensor<?x4xf32>, !compress.tensor<4x3xf32, f16>)
     outs(%init : tensor<?x3xf32>) indexing_maps = [#x, #w, #y] iterator_types = ["parallel", "parallel", "reduction"] -> tensor<?x3xf32>
   return %c : tensor<?x3xf32>
 }
@@ -66,8 +66,7 @@ func.func @two_uses(%a: tensor<?x4xf32>, %empty: tensor<?x3xf32>) -> (tensor<?x3
   return %c, %p : tensor<?x3xf32>, tensor<?x3xf32>
 }
 
-// Two activations, and a weight that something else needs as it is when it is
-// not small, are the runtime's.
+// The product of two activations is the runtime's.
 // CHECK-LABEL: func.func @activations
 // CHECK:         compress.kernel @compress_rt_matmul_f32
 func.func @activations(%a: tensor<?x4xf32>, %w: tensor<4x3xf32>, %empty: tensor<?x3xf32>) -> tensor<?x3xf32> {

@@ -169,9 +169,9 @@ const int64_t kRows[] = {0, 1, 7, 9, 33};
 TEST(FloatMatmul, OddShapes) {
   for (const std::string &isa : getRunnableISAs()) {
     bool isBest = isa == getRunnableISAs()[0];
-    for (int64_t n : {1, 10, 48, 52})
-      for (int64_t k : {1, 3, 40, 900}) {
-        if (!isBest && (n + k) % 4)
+    for (int64_t n : {1, 48, 52})
+      for (int64_t k : {1, 39, 900}) {
+        if (!isBest && k == 1)
           continue;
         FloatMatmul op{n, k};
         op.transposed = n % 2;
