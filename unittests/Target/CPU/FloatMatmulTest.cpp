@@ -169,7 +169,7 @@ const int64_t kRows[] = {0, 1, 7, 9, 33};
 TEST(FloatMatmul, OddShapes) {
   for (const std::string &isa : getRunnableISAs()) {
     bool isBest = isa == getRunnableISAs()[0];
-    for (int64_t n : {1, 48, 52})
+    for (int64_t n : {1, 52})
       for (int64_t k : {1, 39, 900}) {
         if (!isBest && k == 1)
           continue;
@@ -221,6 +221,9 @@ TEST(FloatMatmul, Epilogue) {
   for (const std::string &isa : getRunnableISAs())
     for (bool addend : {false, true})
       for (Init init : {Init::Zero, Init::Bias, Init::Tensor}) {
+        // The best instruction set sees all of them, others the longest.
+        if (isa != getRunnableISAs()[0] && !(addend && init == Init::Bias))
+          continue;
         FloatMatmul op{40, 400};
         op.init = init;
         op.addend = addend;
