@@ -179,6 +179,12 @@ struct DenseMatmul : public OpRewritePattern<ContractOp> {
     if (!shape || elementOf(op.getLhs()) != f32 ||
         elementOf(op.getRhs()) != f32 || elementOf(op.getInit()) != f32)
       return rewriter.notifyMatchFailure(op, "not an f32 matrix product");
+    // Factors are multiplied one after another; if that costs more, they come
+    // back decoded.
+    for (Value operand : {op.getLhs(), op.getRhs()})
+      if (auto type = dyn_cast<CompressedTensorType>(operand.getType());
+          type && isa<FactoredAttr>(type.getEncoding()))
+        return rewriter.notifyMatchFailure(op, "a factored operand");
     if (shape->batch.size() > 4)
       return rewriter.notifyMatchFailure(op, "more than 4 batch axes");
     // The result as [batch, m, n]: swap the factors when n comes first.

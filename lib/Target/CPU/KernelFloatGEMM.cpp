@@ -4,10 +4,11 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A task is a block of rows times a panel of columns. Its sums are taken in
-// parts of k: the part of the panel stays in the first-level cache while the
-// rows pass by, and the weights of the next part are on their way. Few rows and
-// many differ only in how much of that every tile has to fetch.
+// A task is a block of rows times a group of panels. The sums are taken in
+// parts of k: a part of the activations stays in the second-level cache while
+// the group's panels pass by, a part of a panel in the first-level cache while
+// the rows do, and the weights that are next are on their way. With few rows
+// all activations fit, a group is one panel, and its weights are one stream.
 //
 //===----------------------------------------------------------------------===//
 
@@ -20,20 +21,28 @@ using namespace mlir;
 using namespace compress;
 using namespace compress::cpu;
 
-/// Rows whose activations stay in the second-level cache.
+/// Rows of a task at most.
 static constexpr int64_t kBlockRows = 128;
 /// Tasks to have at least, so that threads finish at about the same time.
-static constexpr int64_t kMinTasks = 16;
+static constexpr int64_t kMinTasks = 8;
+/// Panels of a group at most: so many columns of the sums stay in the cache.
+static constexpr int64_t kGroupPanels = 16;
 /// Bytes of f32 weights of a part.
-static constexpr int64_t kPartBytes = 24 * 1024;
+static constexpr int64_t kPartBytes = 48 * 1024;
+/// Bytes of activations that stay in the second-level cache as they are.
+static constexpr int64_t kCachedBytes = 256 * 1024;
+
+/// Rows of a tile of any width, so that blocks are multiples of it.
+static unsigned getTileRows(const KernelISA &isa) {
+  return isa.floatRows[isa.floatVectors - 1];
+}
 
 namespace {
 class Emitter {
 public:
-  Emitter(KernelBuilder &k, const FloatGEMM &gemm, Value panelBase,
-          Value column, unsigned vectors, int64_t columns)
-      : k(k), gemm(gemm), isa(*gemm.isa), panelBase(panelBase), column(column),
-        vectors(vectors), columns(columns), lanes(isa.getLanes()) {
+  Emitter(KernelBuilder &k, const FloatGEMM &gemm, const Panels &panels)
+      : k(k), gemm(gemm), isa(*gemm.isa), panels(panels),
+        lanes(isa.getLanes()) {
     ValueRange args = k.getArguments();
     x = memref::CollapseShapeOp::create(k.b, k.loc, args[0],
                                         ArrayRef<ReassociationIndices>{{0, 1}});
@@ -46,20 +55,30 @@ public:
     out = args[args.size() - 2];
   }
 
-  /// Rows [begin, end) of the panel.
-  void emitBlock(Value begin, Value end, unsigned share) {
+  /// Rows [begin, end) of panels [first, last); tiles fetch 1 / `share` each of
+  /// the weights that are next.
+  void emitBlock(Value begin, Value end, Value first, Value last,
+                 unsigned share) {
     int64_t part = getPart();
     int64_t whole = gemm.k / part * part;
     auto emitPart = [&](Value k0, int64_t extent, Value isFirst, Value isLast) {
-      std::optional<unsigned> remainder;
-      if (!ShapedType::isDynamic(gemm.rows))
-        remainder = gemm.rows % getTileRows();
-      emitRowTiles(k, getTileRows(), begin, end, remainder,
-                   [&](Value at, unsigned count) {
-                     Value tile = k.div(k.sub(at, begin), getTileRows());
-                     emitTile(at, count, tile, share, k0, extent, isFirst,
-                              isLast);
-                   });
+      k.loop(first, last, 1, [&](Value panel) {
+        emitPanel(k, panels, panel, [&](unsigned vectors, int64_t columns) {
+          Place place{
+              vectors, columns, k.mul(panel, panels.getFullColumns()), {}, {}};
+          place.base = k.add(k.mul(place.column, gemm.k),
+                             k.mul(k0, int64_t(vectors) * lanes));
+          // Where neighbours are of another width this is only about right.
+          Value following = k.add(panel, 1);
+          place.next = k.select(
+              k.lessThan(following, last),
+              k.add(place.base, panels.getFullColumns() * gemm.k),
+              k.add(k.sub(place.base, k.mul(k.sub(panel, first),
+                                            panels.getFullColumns() * gemm.k)),
+                    extent * vectors * lanes));
+          emitRows(begin, end, place, share, k0, extent, isFirst, isLast);
+        });
+      });
     };
     Value yes = k.integer(k.b.getI1Type(), 1),
           no = k.integer(k.b.getI1Type(), 0);
@@ -75,10 +94,15 @@ public:
       emitPart(k.index(whole), gemm.k - whole, whole ? no : yes, yes);
   }
 
-  /// Those of a full panel: blocks are multiples of it.
-  unsigned getTileRows() const { return isa.floatRows[isa.floatVectors - 1]; }
-
 private:
+  /// A part of a panel.
+  struct Place {
+    unsigned vectors;
+    int64_t columns; // that are not padding
+    Value column;
+    Value base, next; // in the packed weights
+  };
+
   /// k of a part. One that divides K spares the code of another.
   int64_t getPart() const {
     int64_t most = std::max<int64_t>(
@@ -91,10 +115,30 @@ private:
     return most;
   }
 
+  void emitRows(Value begin, Value end, const Place &place, unsigned share,
+                Value k0, int64_t extent, Value isFirst, Value isLast) {
+    unsigned tileRows = getTileRows(isa);
+    std::optional<unsigned> remainder;
+    if (!ShapedType::isDynamic(gemm.rows))
+      remainder = gemm.rows % tileRows;
+    emitRowTiles(
+        k, tileRows, begin, end, remainder, [&](Value at, unsigned count) {
+          Value tile = k.div(k.sub(at, begin), tileRows);
+          Value nextRow;
+          if (share > 2) {
+            Value following = k.add(at, tileRows);
+            nextRow = k.select(k.lessThan(following, end), following, begin);
+          }
+          emitTile(at, count, tile, place, share, nextRow, k0, extent, isFirst,
+                   isLast);
+        });
+  }
+
   /// Adds k in [k0, k0 + extent) to the sums of `count` rows from `at`.
-  void emitTile(Value at, unsigned count, Value tile, unsigned share, Value k0,
-                int64_t extent, Value isFirst, Value isLast) {
-    int64_t width = int64_t(vectors) * lanes;
+  void emitTile(Value at, unsigned count, Value tile, const Place &place,
+                unsigned share, Value nextRow, Value k0, int64_t extent,
+                Value isFirst, Value isLast) {
+    unsigned vectors = place.vectors;
     SmallVector<Value> bases;
     for (unsigned r = 0; r < count; ++r)
       bases.push_back(k.add(k.mul(k.add(at, r), gemm.k), k0));
@@ -108,7 +152,7 @@ private:
         };
     auto loadOut = [&] {
       return forAll([&](Value row, unsigned v, unsigned) {
-        return load(out, {row, columnOf(v)}, v);
+        return load(out, {row, columnOf(place, v)}, v, place);
       });
     };
     SmallVector<Value> sums =
@@ -123,22 +167,27 @@ private:
                   loadOut);
     DotAxis axis;
     axis.run = extent;
-    Value base = k.add(panelBase, k.mul(k0, width));
-    FloatPrefetch prefetch{k.add(base, extent * width), tile, share};
-    sums = emitFloatTile(k, isa, axis, vectors, x, bases, packed, base, sums,
-                         gemm.stored, prefetch);
+    FloatPrefetch prefetch{place.next, tile, share, {}, 0};
+    if (nextRow) {
+      prefetch.nextRow = k.add(k.mul(nextRow, gemm.k), k0);
+      prefetch.rowStride = gemm.k;
+    }
+    sums = emitFloatTile(k, isa, axis, vectors, x, bases, packed, place.base,
+                         sums, gemm.stored, prefetch);
     sums = choose(
         isLast,
         [&] {
           return forAll([&](Value row, unsigned v, unsigned i) {
             return gemm.epilogue.emit(
-                k, sums[i], bias ? load(bias, columnOf(v), v) : Value(),
-                addend ? load(addend, {row, columnOf(v)}, v) : Value());
+                k, sums[i],
+                bias ? load(bias, columnOf(place, v), v, place) : Value(),
+                addend ? load(addend, {row, columnOf(place, v)}, v, place)
+                       : Value());
           });
         },
         [&] { return sums; });
     forAll([&](Value row, unsigned v, unsigned i) {
-      store(sums[i], row, v);
+      store(sums[i], row, v, place);
       return Value();
     });
   }
@@ -151,20 +200,22 @@ private:
     return k.ifValue(condition, body, otherwise);
   }
 
-  Value columnOf(unsigned v) { return k.add(column, int64_t(v) * lanes); }
+  Value columnOf(const Place &place, unsigned v) {
+    return k.add(place.column, int64_t(v) * lanes);
+  }
   /// The mask of vector `v` of the panel, null when all of it counts.
-  Value maskOf(unsigned v) {
-    int64_t valid = columns - int64_t(v) * lanes;
+  Value maskOf(const Place &place, unsigned v) {
+    int64_t valid = place.columns - int64_t(v) * lanes;
     return valid >= lanes ? Value() : k.prefixMask(lanes, valid);
   }
-  Value load(Value memref, ValueRange at, unsigned v) {
-    Value mask = maskOf(v);
+  Value load(Value memref, ValueRange at, unsigned v, const Place &place) {
+    Value mask = maskOf(place, v);
     return mask ? k.loadMasked(lanes, memref, at, mask)
                 : k.loadVector(lanes, memref, at);
   }
-  void store(Value value, Value row, unsigned v) {
-    SmallVector<Value> at{row, columnOf(v)};
-    if (Value mask = maskOf(v))
+  void store(Value value, Value row, unsigned v, const Place &place) {
+    SmallVector<Value> at{row, columnOf(place, v)};
+    if (Value mask = maskOf(place, v))
       k.storeMasked(value, out, at, mask);
     else
       k.storeVector(value, out, at);
@@ -173,49 +224,71 @@ private:
   KernelBuilder &k;
   const FloatGEMM &gemm;
   const KernelISA &isa;
-  Value panelBase, column;
-  unsigned vectors;
-  int64_t columns, lanes;
+  const Panels &panels;
+  int64_t lanes;
   Value x, packed, bias, addend, out;
 };
 } // namespace
 
-/// Rows of a task, a multiple of those of a tile. There is at least one row.
-static Value emitBlockRows(KernelBuilder &k, Value rows, const Panels &panels,
-                           unsigned tileRows) {
-  Value blocks = k.ceilDiv(rows, kBlockRows);
-  Value wanted = k.index(
-      llvm::divideCeil(kMinTasks, std::max<int64_t>(1, panels.getCount())));
-  blocks = k.select(k.lessThan(blocks, wanted), wanted, blocks);
-  Value each = arith::CeilDivUIOp::create(k.b, k.loc, rows, blocks);
-  return k.mul(k.ceilDiv(each, tileRows), tileRows);
-}
+namespace {
+/// How rows and panels are divided into tasks. There is at least one row.
+struct Division {
+  Division(KernelBuilder &k, const FloatGEMM &gemm, const Panels &panels) {
+    rows = ShapedType::isDynamic(gemm.rows) ? k.dim(k.getArguments()[0], 0)
+                                            : k.index(gemm.rows);
+    auto larger = [&](Value x, Value y) {
+      return k.select(k.lessThan(x, y), y, x);
+    };
+    int64_t count = panels.getCount(), tileRows = getTileRows(*gemm.isa);
+    Value wanted = larger(k.ceilDiv(rows, kBlockRows),
+                          k.index(llvm::divideCeil(kMinTasks, count)));
+    Value each = arith::CeilDivUIOp::create(k.b, k.loc, rows, wanted);
+    blockRows = k.mul(k.ceilDiv(each, tileRows), tileRows);
+    blocks = arith::CeilDivUIOp::create(k.b, k.loc, rows, blockRows);
+    Value enough =
+        arith::CeilDivUIOp::create(k.b, k.loc, k.index(kMinTasks), blocks);
+    Value most = k.index(count);
+    groups = k.minimum(
+        larger(enough, k.index(llvm::divideCeil(count, kGroupPanels))), most);
+    Value cachedRows = k.index(kCachedBytes / 4 / gemm.k);
+    groups = k.select(k.lessOrEqual(rows, cachedRows), most, groups);
+  }
+
+  Value rows, blockRows, blocks, groups;
+};
+} // namespace
 
 static void emitTask(KernelBuilder &k, const FloatGEMM &gemm,
                      const Panels &panels, Value task) {
-  unsigned tileRows = gemm.isa->floatRows[gemm.isa->floatVectors - 1];
-  Value rows = ShapedType::isDynamic(gemm.rows) ? k.dim(k.getArguments()[0], 0)
-                                                : k.index(gemm.rows);
-  Value blockRows = emitBlockRows(k, rows, panels, tileRows);
+  Division division(k, gemm, panels);
+  auto divide = [&](Value x, Value y) -> Value {
+    return arith::DivUIOp::create(k.b, k.loc, x, y);
+  };
   // Tasks of the same rows follow each other and share them in the cache.
-  Value block = k.div(task, panels.getCount());
-  Value panel = k.rem(task, panels.getCount());
-  Value begin = k.mul(block, blockRows);
-  Value end = k.minimum(rows, k.add(begin, blockRows));
-  Value column = k.mul(panel, panels.getFullColumns());
-  Value panelBase = k.mul(column, gemm.k);
-  emitPanel(k, panels, panel, [&](unsigned vectors, int64_t columns) {
-    Emitter e(k, gemm, panelBase, column, vectors, columns);
-    auto few = [&] { e.emitBlock(begin, end, 1); };
-    auto many = [&] { e.emitBlock(begin, end, 2); };
-    Value isFew = k.lessOrEqual(rows, k.index(e.getTileRows()));
-    if (ShapedType::isDynamic(gemm.rows))
-      k.ifThen(isFew, few, many);
-    else if (gemm.rows <= e.getTileRows())
-      few();
-    else
-      many();
-  });
+  Value block = divide(task, division.groups);
+  Value group = k.sub(task, k.mul(block, division.groups));
+  Value begin = k.mul(block, division.blockRows);
+  Value end = k.minimum(division.rows, k.add(begin, division.blockRows));
+  Value first = divide(k.mul(group, panels.getCount()), division.groups);
+  Value last =
+      divide(k.mul(k.add(group, 1), panels.getCount()), division.groups);
+  Emitter e(k, gemm, panels);
+  // One tile fetches all of the weights that are next, two half of them each;
+  // many had better not fetch faster than memory reads.
+  auto emit = [&](unsigned share) {
+    e.emitBlock(begin, end, first, last, share);
+  };
+  int64_t few = getTileRows(*gemm.isa), some = 4 * few;
+  if (!ShapedType::isDynamic(gemm.rows))
+    emit(gemm.rows <= few ? 1 : gemm.rows <= some ? 2 : 6);
+  else
+    k.ifThen(
+        k.lessOrEqual(division.rows, k.index(few)), [&] { emit(1); },
+        [&] {
+          k.ifThen(
+              k.lessOrEqual(division.rows, k.index(some)), [&] { emit(2); },
+              [&] { emit(6); });
+        });
 }
 
 static StringRef getTypeName(Type type) {
@@ -246,14 +319,12 @@ std::string compress::cpu::generateFloatGEMM(ModuleOp module,
   types.push_back(matrix(gemm.n));
 
   getOrCreateKernel(module, name, types, [&](KernelBuilder &k) {
-    unsigned tileRows = gemm.isa->floatRows[gemm.isa->floatVectors - 1];
     Value rows = k.dim(k.getArguments()[0], 0);
     Value isSmall = k.lessThan(
         rows, k.index(kSmallWork / std::max<int64_t>(1, gemm.n * gemm.k) + 1));
     k.ifThen(k.lessThan(k.index(0), rows), [&] {
-      Value blockRows = emitBlockRows(k, rows, panels, tileRows);
-      Value blocks = arith::CeilDivUIOp::create(k.b, k.loc, rows, blockRows);
-      k.tasks(k.mul(blocks, panels.getCount()), isSmall,
+      Division division(k, gemm, panels);
+      k.tasks(k.mul(division.blocks, division.groups), isSmall,
               [&](KernelBuilder &k, Value task) {
                 emitTask(k, gemm, panels, task);
               });

@@ -72,6 +72,12 @@ struct AssignTarget
         numClaimed += before - count(function);
       } while ((*found)->usesContractRules() &&
                applyContractRules(function) > 0);
+      // Rules that do not pay leave what is better decoded.
+      if ((*found)->usesContractRules() && decodeFactored(function)) {
+        unsigned before = count(function);
+        walkAndApplyPatterns(function, frozen);
+        numClaimed += before - count(function);
+      }
     }
     numLeft += count(module);
     if (remarks)
@@ -81,6 +87,25 @@ struct AssignTarget
             << " and " << op.getRhs().getType()
             << ": it is decoded and computed densely";
       });
+  }
+
+  /// Decodes factored operands of contractions, which no dense pattern takes as
+  /// they are. Returns whether there were any.
+  static bool decodeFactored(Operation *op) {
+    bool changed = false;
+    op->walk([&](ContractOp contract) {
+      for (unsigned operand : {0u, 1u}) {
+        Value value = contract->getOperand(operand);
+        auto type = dyn_cast<CompressedTensorType>(value.getType());
+        if (!type || !isa<FactoredAttr>(type.getEncoding()))
+          continue;
+        OpBuilder builder(contract);
+        contract->setOperand(
+            operand, DecodeOp::create(builder, contract.getLoc(), value));
+        changed = true;
+      }
+    });
+    return changed;
   }
 
   static unsigned count(Operation *op) {
