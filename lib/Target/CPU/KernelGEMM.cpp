@@ -12,7 +12,10 @@ using namespace compress;
 using namespace compress::cpu;
 
 Panels::Panels(const KernelISA &isa, int64_t columns)
-    : columns(columns), lanes(isa.getLanes()), fullVectors(isa.maxVectors) {
+    : Panels(columns, isa.getLanes(), isa.maxVectors) {}
+
+Panels::Panels(int64_t columns, unsigned lanes, unsigned fullVectors)
+    : columns(columns), lanes(lanes), fullVectors(fullVectors) {
   numFull = columns / getFullColumns();
   tailVectors = llvm::divideCeil(columns % getFullColumns(), lanes);
 }
@@ -56,9 +59,7 @@ static Value emitDot(KernelBuilder &k, const KernelISA &isa, Value sum,
 // Tiles
 //===----------------------------------------------------------------------===//
 
-/// The nest over `axis.outer` from dimension `depth`; `run` is the number of
-/// the run in packed order.
-static SmallVector<Value> emitRuns(
+SmallVector<Value> compress::cpu::emitRuns(
     KernelBuilder &k, const DotAxis &axis, unsigned depth, Value offset,
     Value run, ValueRange sums,
     llvm::function_ref<SmallVector<Value>(Value, Value, ValueRange)> body) {

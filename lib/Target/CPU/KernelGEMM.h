@@ -54,6 +54,7 @@ struct DotAxis {
 /// narrower panel for the rest.
 struct Panels {
   Panels(const KernelISA &isa, int64_t columns);
+  Panels(int64_t columns, unsigned lanes, unsigned fullVectors);
   int64_t columns;
   unsigned lanes, fullVectors, tailVectors;
   int64_t numFull;
@@ -177,6 +178,13 @@ llvm::SmallVector<Value> emitDotTile(KernelBuilder &k, const KernelISA &isa,
                                      const DotAxis &axis, unsigned vectors,
                                      Value a, ValueRange rowBases, Value b,
                                      Value panelBase);
+/// Calls `body(offset, run, carried)` for all runs of `axis`: where the run
+/// starts, in the unit of the strides, and its number in packed order.
+llvm::SmallVector<Value>
+emitRuns(KernelBuilder &k, const DotAxis &axis, unsigned depth, Value offset,
+         Value run, ValueRange carried,
+         llvm::function_ref<llvm::SmallVector<Value>(Value, Value, ValueRange)>
+             body);
 /// Calls `tile(position, rows)` for tiles of at most `maxRows` rows that cover
 /// [begin, end). `remainder` is (end - begin) % maxRows where that is the same
 /// for all ranges that do not divide: it spares the code of other tiles.

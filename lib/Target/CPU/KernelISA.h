@@ -36,6 +36,8 @@ struct KernelISA {
   unsigned maxVectors;
   unsigned dotRows[4];
   unsigned floatRows[4];
+  /// Width of a panel of float weights.
+  unsigned floatVectors;
 
   unsigned getLanes() const { return vectorBits / 32; }
   /// Columns of the widest tile.
