@@ -11,6 +11,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "KernelConvFloat.h"
+#include "KernelFloat.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "llvm/Support/FormatVariadic.h"
 
@@ -25,8 +26,6 @@ static constexpr int64_t kMaxPaddedBytes = 768 * 1024;
 static constexpr int64_t kGoodPaddedBytes = 256 * 1024;
 /// What surely stays in a core's second-level cache beside other data.
 static constexpr int64_t kCachedBytes = 768 * 1024;
-/// Innermost loops this short are unrolled.
-static constexpr int64_t kMaxUnroll = 8;
 static constexpr int64_t kMaxFloatTaps = 64;
 
 namespace {
@@ -43,7 +42,7 @@ struct Plan {
   /// Input rows of a block, and the width of a padded row.
   int64_t inputRows = 0, paddedWidth = 0;
   ImageLayout given, read;
-  StridedNest nest;
+  DotAxis axis;
 
   explicit Plan(const FloatConv &conv) {
     int64_t all = conv.groups * conv.channels;
@@ -55,10 +54,10 @@ struct Plan {
     int64_t pixels = conv.getNumPixels();
     if (conv.isPadded()) {
       paddedWidth = width + conv.padLow[1] + conv.padHigh[1];
-      int64_t limit = std::min(
-          std::max<int64_t>(1, llvm::divideCeil(kTargetPixels,
-                                                conv.outSizes[1])),
-          conv.outSizes[0]);
+      int64_t limit =
+          std::min(std::max<int64_t>(
+                       1, llvm::divideCeil(kTargetPixels, conv.outSizes[1])),
+                   conv.outSizes[0]);
       for (blockRows = 1; blockRows < limit; ++blockRows)
         if (getPaddedBytes(conv, blockRows + 1) > kGoodPaddedBytes)
           break;
@@ -76,20 +75,24 @@ struct Plan {
       blockPixels = kTargetPixels;
       numBlocks = llvm::divideCeil(pixels, blockPixels);
     }
-    StridedNest spatial{{conv.kernel[0], conv.dilations[0] * read.row},
-                        {conv.kernel[1], conv.dilations[1] * read.column}};
     std::pair<int64_t, int64_t> sum{conv.channels, read.channel};
-    StridedNest loops(spatial);
+    SmallVector<std::pair<int64_t, int64_t>> loops{
+        {conv.kernel[0], conv.dilations[0] * read.row},
+        {conv.kernel[1], conv.dilations[1] * read.column}};
     loops.insert(conv.isPlanar ? loops.begin() : loops.end(), sum);
     // Neighbouring loops that walk without a gap become one.
+    auto &outer = axis.outer;
     for (auto [extent, stride] : loops) {
       if (extent == 1)
         continue;
-      if (!nest.empty() && nest.back().second == extent * stride)
-        nest.back() = {nest.back().first * extent, stride};
+      if (!outer.empty() && outer.back().second == extent * stride)
+        outer.back() = {outer.back().first * extent, stride};
       else
-        nest.push_back({extent, stride});
+        outer.push_back({extent, stride});
     }
+    axis.run = 1;
+    if (!outer.empty() && outer.back().second == 1)
+      axis.run = outer.pop_back_val().first;
   }
 
   static int64_t getInputRows(const FloatConv &conv, int64_t rows) {
@@ -118,18 +121,38 @@ bool FloatConv::isSupported() const {
 // Weights
 //===----------------------------------------------------------------------===//
 
+/// Panels as wide as makes the whole cheapest: a step of a tile takes a
+/// multiply-add per row and vector and a load for each of both.
+static Panels getConvPanels(const FloatConv &conv) {
+  const KernelISA &isa = *conv.isa;
+  auto costOf = [&](const Panels &panels) {
+    auto panelCost = [&](unsigned vectors) {
+      double rows = isa.floatRows[vectors - 1];
+      return std::max(rows * vectors, rows + vectors) / rows;
+    };
+    double cost = panels.numFull * panelCost(panels.fullVectors);
+    return panels.tailVectors ? cost + panelCost(panels.tailVectors) : cost;
+  };
+  Panels best(conv.filters, isa.getLanes(), isa.floatVectors);
+  for (unsigned vectors = 1; vectors <= isa.maxVectors; ++vectors)
+    if (Panels other(conv.filters, isa.getLanes(), vectors);
+        costOf(other) < costOf(best))
+      best = other;
+  return best;
+}
+
 int64_t FloatConv::getPackedSize() const {
   if (isDepthwise())
     return kernel[0] * kernel[1] *
            int64_t(llvm::alignTo(groups, isa->getLanes()));
-  return groups * getDotLength() * Panels(*isa, filters).getPaddedColumns();
+  return groups * getDotLength() * getConvPanels(*this).getPaddedColumns();
 }
 
 HostTensor compress::cpu::packFloatConv(const FloatConv &conv,
                                         ArrayRef<float> filters,
                                         MLIRContext *context) {
-  auto result = HostTensor::allocate({conv.getPackedSize()},
-                                     Float32Type::get(context));
+  auto result =
+      HostTensor::allocate({conv.getPackedSize()}, Float32Type::get(context));
   float *out = result.getMutableData<float>().data();
   int64_t taps = conv.kernel[0] * conv.kernel[1];
   if (conv.isDepthwise()) {
@@ -139,7 +162,7 @@ HostTensor compress::cpu::packFloatConv(const FloatConv &conv,
         out[t * padded + g] = filters[g * taps + t];
     return result;
   }
-  Panels panels(*conv.isa, conv.filters);
+  Panels panels = getConvPanels(conv);
   int64_t length = conv.getDotLength();
   for (int64_t g = 0; g < conv.groups; ++g)
     for (int64_t p = 0; p < panels.getCount(); ++p) {
@@ -216,10 +239,9 @@ static void emitRun(KernelBuilder &k, const KernelISA &isa, Value source,
   int64_t lanes = isa.getLanes();
   VectorType type = k.vector(lanes, k.f32());
   auto move = [&](Value i, Value mask) {
-    Value value =
-        !source ? k.real(type, 0)
-        : mask  ? k.loadMasked(lanes, source, k.add(from, i), mask)
-                : k.loadVector(lanes, source, k.add(from, i));
+    Value value = !source ? k.real(type, 0)
+                  : mask  ? k.loadMasked(lanes, source, k.add(from, i), mask)
+                          : k.loadVector(lanes, source, k.add(from, i));
     if (mask)
       k.storeMasked(value, target, k.add(to, i), mask);
     else
@@ -258,9 +280,7 @@ static void emitPaddedRows(KernelBuilder &k, const FloatConv &conv,
           emitRun(k, isa, {}, {}, buffer, k.add(inner, width * scale),
                   conv.padHigh[1] * scale);
         },
-        [&] {
-          emitRun(k, isa, {}, {}, buffer, to, plan.paddedWidth * scale);
-        });
+        [&] { emitRun(k, isa, {}, {}, buffer, to, plan.paddedWidth * scale); });
   };
   k.loop(zero, k.index(plan.inputRows), 1, [&](Value row) {
     // Rows above the image wrap around to huge numbers.
@@ -275,54 +295,6 @@ static void emitPaddedRows(KernelBuilder &k, const FloatConv &conv,
               k.add(to, k.mul(c, plan.read.channel)), isInside, 1);
     });
   });
-}
-
-/// The nest from `depth`; `number` counts products in packed order.
-static SmallVector<Value> emitNest(
-    KernelBuilder &k, const StridedNest &nest, unsigned depth, Value offset,
-    Value number, ValueRange sums,
-    llvm::function_ref<SmallVector<Value>(Value, Value, ValueRange)> body) {
-  if (depth == nest.size())
-    return body(offset, number, sums);
-  auto [extent, stride] = nest[depth];
-  auto next = [&](Value i, ValueRange carried) {
-    return emitNest(k, nest, depth + 1, k.add(offset, k.mul(i, stride)),
-                    k.add(k.mul(number, extent), i), carried, body);
-  };
-  if (depth + 1 < nest.size() || extent > kMaxUnroll)
-    return k.loop(k.index(0), k.index(extent), 1, sums, next);
-  SmallVector<Value> result(sums);
-  for (int64_t i = 0; i < extent; ++i)
-    result = next(k.index(i), result);
-  return result;
-}
-
-/// One register tile of f32 sums, row by row: rows of `a` at offsets
-/// `rowBases`, a panel of `b` at `panelBase`.
-static SmallVector<Value>
-emitTile(KernelBuilder &k, const KernelISA &isa, const StridedNest &nest,
-         unsigned vectors, Value a, ValueRange rowBases, Value b,
-         Value panelBase) {
-  int64_t lanes = isa.getLanes();
-  VectorType type = k.vector(lanes, k.f32());
-  SmallVector<Value> sums(rowBases.size() * vectors, k.real(type, 0));
-  Value zero = k.index(0);
-  return emitNest(
-      k, nest, 0, zero, zero, sums,
-      [&](Value offset, Value number, ValueRange carried) {
-        SmallVector<Value> result(carried), columns;
-        Value at = k.add(panelBase, k.mul(number, int64_t(vectors) * lanes));
-        for (unsigned v = 0; v < vectors; ++v)
-          columns.push_back(k.loadVector(lanes, b, k.add(at, v * lanes)));
-        for (auto [r, base] : llvm::enumerate(rowBases)) {
-          Value row = k.splat(k.load(a, k.add(base, offset)), lanes);
-          for (unsigned v = 0; v < vectors; ++v) {
-            Value &sum = result[r * vectors + v];
-            sum = k.multiplyAdd(row, columns[v], sum, isa.hasFMA);
-          }
-        }
-        return result;
-      });
 }
 
 namespace {
@@ -346,8 +318,8 @@ struct Task {
       addend = flatten(k, args[next++]);
     out = flatten(k, args[next]);
     first = k.mul(block, plan.blockPixels);
-    end = k.minimum(k.add(first, plan.blockPixels),
-                    k.index(conv.getNumPixels()));
+    end =
+        k.minimum(k.add(first, plan.blockPixels), k.index(conv.getNumPixels()));
     source = images;
     sourceBase = k.add(k.mul(image, plan.given.image),
                        k.mul(channel, plan.given.channel));
@@ -371,7 +343,8 @@ struct Task {
             column = conv.strides[1] * plan.read.column;
     if (conv.outSizes[0] == 1 || row == conv.outSizes[1] * column)
       return k.add(sourceBase, k.mul(pixel, column));
-    Value y = k.div(pixel, conv.outSizes[1]), x = k.rem(pixel, conv.outSizes[1]);
+    Value y = k.div(pixel, conv.outSizes[1]),
+          x = k.rem(pixel, conv.outSizes[1]);
     return k.add(sourceBase, k.add(k.mul(y, row), k.mul(x, column)));
   }
 
@@ -401,9 +374,8 @@ struct Task {
 static std::optional<unsigned> getRemainder(const FloatConv &conv,
                                             const Plan &plan, int64_t rows) {
   int64_t whole = plan.numBlocks > 1 ? plan.blockPixels % rows : 0;
-  int64_t last = (conv.getNumPixels() -
-                  (plan.numBlocks - 1) * plan.blockPixels) %
-                 rows;
+  int64_t last =
+      (conv.getNumPixels() - (plan.numBlocks - 1) * plan.blockPixels) % rows;
   if (whole && last && whole != last)
     return std::nullopt;
   return whole ? whole : last;
@@ -422,20 +394,21 @@ static void emitConvTask(KernelBuilder &k, const FloatConv &conv,
   Value number = conv.groups == 1 ? panel : k.rem(panel, panels.getCount());
   Task task(k, conv, plan, image, block, k.mul(group, conv.channels));
   Value column = k.mul(number, panels.getFullColumns());
-  Value panelBase = k.mul(
-      k.add(k.mul(group, panels.getPaddedColumns()), column), length);
+  Value panelBase =
+      k.mul(k.add(k.mul(group, panels.getPaddedColumns()), column), length);
   Value filter = k.add(k.mul(group, conv.filters), column);
   emitPanel(k, panels, number, [&](unsigned vectors, int64_t columns) {
     unsigned rows = isa.floatRows[vectors - 1];
     emitRowTiles(
         k, rows, task.first, task.end, getRemainder(conv, plan, rows),
         [&](Value at, unsigned count) {
-          SmallVector<Value> bases;
+          SmallVector<Value> bases,
+              zeros(count * vectors, k.real(k.vector(lanes, k.f32()), 0));
           for (unsigned r = 0; r < count; ++r)
             bases.push_back(task.emitWindow(k, conv, plan, k.add(at, r)));
           SmallVector<Value> sums =
-              emitTile(k, isa, plan.nest, vectors, task.source, bases,
-                       task.weights, panelBase);
+              emitFloatTile(k, isa, plan.axis, vectors, task.source, bases,
+                            task.weights, panelBase, zeros);
           for (unsigned r = 0; r < count; ++r)
             for (unsigned v = 0; v < vectors; ++v)
               task.emitStore(k, conv, sums[r * vectors + v], k.add(at, r),
@@ -456,9 +429,9 @@ static void emitDepthwiseTask(KernelBuilder &k, const FloatConv &conv,
       for (int64_t x = 0; x < conv.kernel[1]; ++x) {
         offsets.push_back(y * conv.dilations[0] * plan.read.row +
                           x * conv.dilations[1] * plan.read.column);
-        weights.push_back(k.loadVector(
-            lanes, task.weights,
-            k.add(channel, int64_t(weights.size()) * padded)));
+        weights.push_back(
+            k.loadVector(lanes, task.weights,
+                         k.add(channel, int64_t(weights.size()) * padded)));
       }
     Value mask = valid < lanes ? k.prefixMask(lanes, valid) : Value();
     emitRowTiles(
@@ -492,16 +465,15 @@ std::string compress::cpu::generateFloatConv(ModuleOp module,
                                              const FloatConv &conv) {
   std::string name = getName(conv);
   Plan plan(conv);
-  Panels panels(*conv.isa, conv.filters);
+  Panels panels = getConvPanels(conv);
   int64_t count = conv.isDepthwise() ? 1 : panels.getCount() * conv.groups;
   int64_t imageBytes = 4 * plan.given.image;
   int64_t weightBytes = 4 * conv.getPackedSize();
   // Neighbouring tasks share a block of pixels, or a panel of weights: whatever
   // moves less through the cache.
-  bool sharesBlock =
-      weightBytes <= kCachedBytes ||
-      (imageBytes > kCachedBytes &&
-       weightBytes * plan.numBlocks <= imageBytes * count);
+  bool sharesBlock = weightBytes <= kCachedBytes ||
+                     (imageBytes > kCachedBytes &&
+                      weightBytes * plan.numBlocks <= imageBytes * count);
   getOrCreateKernel(
       module, name, getParameterTypes(module.getContext(), conv),
       [&](KernelBuilder &k) {

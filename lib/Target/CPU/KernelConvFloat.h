@@ -22,9 +22,6 @@
 
 namespace compress::cpu {
 
-/// A loop nest as (extent, stride in elements), innermost last.
-using StridedNest = llvm::SmallVector<std::pair<int64_t, int64_t>>;
-
 /// A convolution in one or two spatial axes; one axis is seen as two with a
 /// leading axis of one.
 ///   ins x: f32 [N, spatial..., C], or [N, C, spatial...] when `isPlanar`,
