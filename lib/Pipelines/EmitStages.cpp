@@ -76,14 +76,18 @@ struct Capture : PassInstrumentation {
     std::string name = pass->getArgument().str();
     if (name.empty())
       return;
+    // A pass that runs several times, or on several functions, is shown as
+    // often. Printing may run other tasks of the thread pool, which come here:
+    // not under the lock.
+    std::string shown;
+    if (llvm::is_contained(wanted, name))
+      shown = "// ----- after " + name + " on " +
+              op->getName().getStringRef().str() + "\n" + print(op);
     std::lock_guard<std::mutex> lock(mutex);
     if (!llvm::is_contained(seen, name))
       seen.push_back(name);
-    // A pass that runs several times, or on several functions, is shown as
-    // often.
-    if (llvm::is_contained(wanted, name))
-      text[name] += "// ----- after " + name + " on " +
-                    op->getName().getStringRef().str() + "\n" + print(op);
+    if (!shown.empty())
+      text[name] += shown;
   }
 
   ArrayRef<std::string> wanted;
