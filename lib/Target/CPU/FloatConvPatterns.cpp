@@ -215,7 +215,12 @@ struct GeneratedFloatConv : public OpRewritePattern<ContractOp> {
     if (spatial > 2 || shape->n < 0)
       return rewriter.notifyMatchFailure(op, "more than 2 spatial axes");
     ElementsAttr constant;
-    if (!matchPattern(op.getRhs(), m_Constant(&constant)))
+    Value filter = op.getRhs();
+    while (
+        mlir::isa_and_present<tensor::ExpandShapeOp, tensor::CollapseShapeOp>(
+            filter.getDefiningOp()))
+      filter = filter.getDefiningOp()->getOperand(0);
+    if (!matchPattern(filter, m_Constant(&constant)))
       return rewriter.notifyMatchFailure(op, "the filter is not constant");
     SmallVector<int64_t> extents = getLoopExtents(op);
     for (auto [d, extent] : llvm::enumerate(extents))

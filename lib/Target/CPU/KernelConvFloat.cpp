@@ -219,7 +219,13 @@ static SmallVector<Type> getParameterTypes(MLIRContext *context,
     types.push_back(MemRefType::get({filters}, f32));
   if (conv.epilogue.hasAddend)
     types.push_back(out);
-  types.push_back(out);
+  // The result may be a part of a larger image, of a concatenation say.
+  auto type = cast<MemRefType>(out);
+  SmallVector<int64_t> strides(type.getRank(), ShapedType::kDynamic);
+  strides.back() = 1;
+  types.push_back(MemRefType::get(
+      type.getShape(), f32,
+      StridedLayoutAttr::get(context, ShapedType::kDynamic, strides)));
   return types;
 }
 
@@ -232,6 +238,48 @@ static Value flatten(KernelBuilder &k, Value memref) {
   return memref::CollapseShapeOp::create(k.b, k.loc, memref,
                                          ArrayRef<ReassociationIndices>{all});
 }
+
+namespace {
+/// A result that may lie in a larger buffer.
+struct Target {
+  /// The buffer as one axis, and strides of [image, row, column].
+  Value flat;
+  SmallVector<Value, 3> strides;
+  Value offset;
+
+  Target() = default;
+  Target(KernelBuilder &k, Value memref) {
+    auto metadata =
+        memref::ExtractStridedMetadataOp::create(k.b, k.loc, memref);
+    offset = metadata.getOffset();
+    ValueRange all = metadata.getStrides();
+    strides = llvm::to_vector<3>(all.drop_back());
+    if (strides.size() == 2)
+      strides.insert(strides.begin() + 1, k.index(0));
+    // No access is checked against this extent.
+    Value extent = k.index(int64_t(1) << 40);
+    auto type =
+        MemRefType::get({ShapedType::kDynamic}, k.f32(),
+                        StridedLayoutAttr::get(k.b.getContext(), 0, {1}));
+    flat = memref::ReinterpretCastOp::create(
+        k.b, k.loc, type, metadata.getBaseBuffer(),
+        /*offset=*/OpFoldResult(k.b.getIndexAttr(0)),
+        ArrayRef<OpFoldResult>{extent},
+        ArrayRef<OpFoldResult>{k.b.getIndexAttr(1)});
+  }
+  /// Where result pixel `pixel` of `image` begins.
+  Value emitPixel(KernelBuilder &k, const FloatConv &conv, Value image,
+                  Value pixel) const {
+    Value y = k.index(0), x = pixel;
+    if (conv.outSizes[0] > 1) {
+      y = k.div(pixel, conv.outSizes[1]);
+      x = k.rem(pixel, conv.outSizes[1]);
+    }
+    return k.add(k.add(offset, k.mul(image, strides[0])),
+                 k.add(k.mul(y, strides[1]), k.mul(x, strides[2])));
+  }
+};
+} // namespace
 
 /// Writes `count` elements, copies from `source` or zeros where it is null.
 static void emitRun(KernelBuilder &k, const KernelISA &isa, Value source,
@@ -300,7 +348,8 @@ static void emitPaddedRows(KernelBuilder &k, const FloatConv &conv,
 namespace {
 /// What a task works on: flat buffers and the pixels of a block.
 struct Task {
-  Value images, weights, bias, addend, out;
+  Value images, weights, bias, addend;
+  Target out;
   Value image, first, end;
   /// What tiles read: the images or padded rows of them.
   Value source, sourceBase;
@@ -316,7 +365,7 @@ struct Task {
       bias = args[next++];
     if (conv.epilogue.hasAddend)
       addend = flatten(k, args[next++]);
-    out = flatten(k, args[next]);
+    out = Target(k, args[next]);
     first = k.mul(block, plan.blockPixels);
     end =
         k.minimum(k.add(first, plan.blockPixels), k.index(conv.getNumPixels()));
@@ -348,23 +397,35 @@ struct Task {
     return k.add(sourceBase, k.add(k.mul(y, row), k.mul(x, column)));
   }
 
-  /// Finishes the sums of filters [filter, filter + valid) and stores them.
-  void emitStore(KernelBuilder &k, const FloatConv &conv, Value sum,
+  /// Finishes the sums of filters from `filter`, one vector after another, and
+  /// stores them; `valid` filters are real.
+  void emitStore(KernelBuilder &k, const FloatConv &conv, ArrayRef<Value> sums,
                  Value pixel, Value filter, int64_t valid) const {
     int64_t lanes = conv.isa->getLanes();
-    Value mask = valid < lanes ? k.prefixMask(lanes, valid) : Value();
-    auto load = [&](Value memref, Value at) {
-      return mask ? k.loadMasked(lanes, memref, at, mask)
-                  : k.loadVector(lanes, memref, at);
-    };
-    Value at = k.add(k.add(k.mul(image, conv.getNumPixels()), pixel), 0);
-    at = k.add(k.mul(at, conv.groups * conv.filters), filter);
-    sum = conv.epilogue.emit(k, sum, bias ? load(bias, filter) : Value(),
-                             addend ? load(addend, at) : Value());
-    if (mask)
-      k.storeMasked(sum, out, at, mask);
-    else
-      k.storeVector(sum, out, at);
+    Value to = k.add(out.emitPixel(k, conv, image, pixel), filter);
+    Value from;
+    if (addend)
+      from = k.add(k.mul(k.add(k.mul(image, conv.getNumPixels()), pixel),
+                         conv.groups * conv.filters),
+                   filter);
+    for (auto [v, sum] : llvm::enumerate(sums)) {
+      int64_t first = int64_t(v) * lanes;
+      Value mask =
+          valid < first + lanes ? k.prefixMask(lanes, valid - first) : Value();
+      auto load = [&](Value memref, Value at) -> Value {
+        if (!memref)
+          return {};
+        at = k.add(at, first);
+        return mask ? k.loadMasked(lanes, memref, at, mask)
+                    : k.loadVector(lanes, memref, at);
+      };
+      Value value =
+          conv.epilogue.emit(k, sum, load(bias, filter), load(addend, from));
+      if (mask)
+        k.storeMasked(value, out.flat, k.add(to, first), mask);
+      else
+        k.storeVector(value, out.flat, k.add(to, first));
+    }
   }
 };
 } // namespace
@@ -410,9 +471,8 @@ static void emitConvTask(KernelBuilder &k, const FloatConv &conv,
               emitFloatTile(k, isa, plan.axis, vectors, task.source, bases,
                             task.weights, panelBase, zeros);
           for (unsigned r = 0; r < count; ++r)
-            for (unsigned v = 0; v < vectors; ++v)
-              task.emitStore(k, conv, sums[r * vectors + v], k.add(at, r),
-                             k.add(filter, v * lanes), columns - v * lanes);
+            task.emitStore(k, conv, ArrayRef(sums).slice(r * vectors, vectors),
+                           k.add(at, r), filter, columns);
         });
   });
 }
