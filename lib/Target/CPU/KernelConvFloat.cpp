@@ -26,6 +26,9 @@ static constexpr int64_t kMaxPaddedBytes = 768 * 1024;
 static constexpr int64_t kGoodPaddedBytes = 256 * 1024;
 /// What surely stays in a core's second-level cache beside other data.
 static constexpr int64_t kCachedBytes = 768 * 1024;
+/// Bytes of a panel that stay in the first-level cache for all tiles of a
+/// block.
+static constexpr int64_t kNearBytes = 24 * 1024;
 static constexpr int64_t kMaxFloatTaps = 64;
 
 namespace {
@@ -136,7 +139,7 @@ static Panels getConvPanels(const FloatConv &conv) {
   Panels best(conv.filters, isa.getLanes(), isa.floatVectors);
   for (unsigned vectors = 1; vectors <= isa.maxVectors; ++vectors)
     if (Panels other(conv.filters, isa.getLanes(), vectors);
-        costOf(other) < costOf(best))
+        costOf(other) <= costOf(best))
       best = other;
   return best;
 }
@@ -446,11 +449,23 @@ static std::optional<unsigned> getRemainder(const FloatConv &conv,
 // Kernels
 //===----------------------------------------------------------------------===//
 
+/// The number of equal parts of a run of the sum that keep a panel of `columns`
+/// near; one where there is no good number.
+static int64_t getParts(const DotAxis &axis, int64_t columns) {
+  int64_t longest = std::max<int64_t>(1, kNearBytes / 4 / columns);
+  for (int64_t parts = llvm::divideCeil(axis.run, longest);
+       parts * longest <= 2 * axis.run + longest; ++parts)
+    if (axis.run % parts == 0)
+      return parts;
+  return 1;
+}
+
 static void emitConvTask(KernelBuilder &k, const FloatConv &conv,
                          const Plan &plan, const Panels &panels, Value image,
                          Value block, Value panel) {
   const KernelISA &isa = *conv.isa;
   int64_t lanes = isa.getLanes(), length = conv.getDotLength();
+  VectorType type = k.vector(lanes, k.f32());
   Value group = conv.groups == 1 ? k.index(0) : k.div(panel, panels.getCount());
   Value number = conv.groups == 1 ? panel : k.rem(panel, panels.getCount());
   Task task(k, conv, plan, image, block, k.mul(group, conv.channels));
@@ -460,20 +475,74 @@ static void emitConvTask(KernelBuilder &k, const FloatConv &conv,
   Value filter = k.add(k.mul(group, conv.filters), column);
   emitPanel(k, panels, number, [&](unsigned vectors, int64_t columns) {
     unsigned rows = isa.floatRows[vectors - 1];
-    emitRowTiles(
-        k, rows, task.first, task.end, getRemainder(conv, plan, rows),
-        [&](Value at, unsigned count) {
-          SmallVector<Value> bases,
-              zeros(count * vectors, k.real(k.vector(lanes, k.f32()), 0));
-          for (unsigned r = 0; r < count; ++r)
-            bases.push_back(task.emitWindow(k, conv, plan, k.add(at, r)));
-          SmallVector<Value> sums =
-              emitFloatTile(k, isa, plan.axis, vectors, task.source, bases,
-                            task.weights, panelBase, zeros);
-          for (unsigned r = 0; r < count; ++r)
-            task.emitStore(k, conv, ArrayRef(sums).slice(r * vectors, vectors),
-                           k.add(at, r), filter, columns);
-        });
+    int64_t width = int64_t(vectors) * lanes;
+    auto forTiles = [&](llvm::function_ref<void(Value, unsigned)> tile) {
+      emitRowTiles(k, rows, task.first, task.end,
+                   getRemainder(conv, plan, rows), tile);
+    };
+    auto emitSums = [&](const DotAxis &axis, Value at, unsigned count,
+                        Value offset, Value base, ValueRange init) {
+      SmallVector<Value> bases;
+      for (unsigned r = 0; r < count; ++r)
+        bases.push_back(
+            k.add(task.emitWindow(k, conv, plan, k.add(at, r)), offset));
+      return emitFloatTile(k, isa, axis, vectors, task.source, bases,
+                           task.weights, base, init);
+    };
+    auto emitRow = [&](ValueRange sums, unsigned r, Value at) {
+      SmallVector<Value> row(sums.slice(r * vectors, vectors));
+      task.emitStore(k, conv, row, k.add(at, r), filter, columns);
+    };
+    bool isNear = length * width * 4 <= 2 * kNearBytes;
+    int64_t parts = isNear ? 1 : getParts(plan.axis, width);
+    if (isNear || (parts == 1 && plan.axis.outer.empty())) {
+      forTiles([&](Value at, unsigned count) {
+        SmallVector<Value> zeros(count * vectors, k.real(type, 0));
+        SmallVector<Value> sums =
+            emitSums(plan.axis, at, count, k.index(0), panelBase, zeros);
+        for (unsigned r = 0; r < count; ++r)
+          emitRow(sums, r, at);
+      });
+      return;
+    }
+    // One part of the sum after another for all tiles, so that its part of the
+    // panel stays near. Sums wait in a buffer.
+    Value buffer = k.scratch({plan.blockPixels * width}, k.f32());
+    auto place = [&](Value at, int64_t r, int64_t v) {
+      return k.add(k.mul(k.add(k.sub(at, task.first), r), width), v * lanes);
+    };
+    k.loop(k.index(0), k.index(plan.blockPixels * width), lanes,
+           [&](Value i) { k.storeVector(k.real(type, 0), buffer, i); });
+    DotAxis axis;
+    axis.run = plan.axis.run / parts;
+    SmallVector<int64_t> extents;
+    for (auto [extent, stride] : plan.axis.outer)
+      extents.push_back(extent);
+    extents.push_back(parts);
+    int64_t steps = plan.axis.getNumRuns() * parts;
+    k.loop(k.index(0), k.index(steps), 1, [&](Value step) {
+      SmallVector<Value> position = k.delinearize(step, extents);
+      Value offset = k.mul(position.back(), axis.run);
+      for (auto [index, level] : llvm::zip(position, plan.axis.outer))
+        offset = k.add(offset, k.mul(index, level.second));
+      Value base = k.add(panelBase, k.mul(step, axis.run * width));
+      forTiles([&](Value at, unsigned count) {
+        SmallVector<Value> sums;
+        for (unsigned r = 0; r < count; ++r)
+          for (unsigned v = 0; v < vectors; ++v)
+            sums.push_back(k.loadVector(lanes, buffer, place(at, r, v)));
+        sums = emitSums(axis, at, count, offset, base, sums);
+        for (unsigned r = 0; r < count; ++r)
+          for (unsigned v = 0; v < vectors; ++v)
+            k.storeVector(sums[r * vectors + v], buffer, place(at, r, v));
+      });
+    });
+    k.loop(task.first, task.end, 1, [&](Value at) {
+      SmallVector<Value> sums;
+      for (unsigned v = 0; v < vectors; ++v)
+        sums.push_back(k.loadVector(lanes, buffer, place(at, 0, v)));
+      emitRow(sums, 0, at);
+    });
   });
 }
 
