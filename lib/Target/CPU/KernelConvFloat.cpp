@@ -25,10 +25,13 @@ static constexpr int64_t kTargetPixels = 96;
 static constexpr int64_t kMaxPaddedBytes = 768 * 1024;
 static constexpr int64_t kGoodPaddedBytes = 256 * 1024;
 /// What surely stays in a core's second-level cache beside other data.
-static constexpr int64_t kCachedBytes = 768 * 1024;
+static constexpr int64_t kCachedBytes = 1024 * 1024;
 /// Bytes of a panel that stay in the first-level cache for all tiles of a
 /// block.
 static constexpr int64_t kNearBytes = 24 * 1024;
+/// A panel of this size is better read from the second-level cache for every
+/// tile than sums are put aside.
+static constexpr int64_t kStreamedBytes = 160 * 1024;
 static constexpr int64_t kMaxFloatTaps = 64;
 
 namespace {
@@ -47,7 +50,8 @@ struct Plan {
   ImageLayout given, read;
   DotAxis axis;
 
-  explicit Plan(const FloatConv &conv) {
+  /// `rows` is the height of most tiles.
+  Plan(const FloatConv &conv, int64_t rows) {
     int64_t all = conv.groups * conv.channels;
     auto [height, width] = conv.sizes;
     given = conv.isPlanar
@@ -75,7 +79,10 @@ struct Plan {
                  ? ImageLayout{0, paddedWidth, 1, inputRows * paddedWidth}
                  : ImageLayout{0, paddedWidth * channels, channels, 1};
     } else {
-      blockPixels = kTargetPixels;
+      // Blocks of about equal size, in whole tiles.
+      numBlocks =
+          std::max<int64_t>(1, (pixels + kTargetPixels / 2) / kTargetPixels);
+      blockPixels = llvm::alignTo(llvm::divideCeil(pixels, numBlocks), rows);
       numBlocks = llvm::divideCeil(pixels, blockPixels);
     }
     std::pair<int64_t, int64_t> sum{conv.channels, read.channel};
@@ -400,34 +407,50 @@ struct Task {
     return k.add(sourceBase, k.add(k.mul(y, row), k.mul(x, column)));
   }
 
-  /// Finishes the sums of filters from `filter`, one vector after another, and
-  /// stores them; `valid` filters are real.
-  void emitStore(KernelBuilder &k, const FloatConv &conv, ArrayRef<Value> sums,
-                 Value pixel, Value filter, int64_t valid) const {
-    int64_t lanes = conv.isa->getLanes();
-    Value to = k.add(out.emitPixel(k, conv, image, pixel), filter);
-    Value from;
-    if (addend)
-      from = k.add(k.mul(k.add(k.mul(image, conv.getNumPixels()), pixel),
-                         conv.groups * conv.filters),
-                   filter);
-    for (auto [v, sum] : llvm::enumerate(sums)) {
-      int64_t first = int64_t(v) * lanes;
-      Value mask =
-          valid < first + lanes ? k.prefixMask(lanes, valid - first) : Value();
-      auto load = [&](Value memref, Value at) -> Value {
-        if (!memref)
-          return {};
-        at = k.add(at, first);
-        return mask ? k.loadMasked(lanes, memref, at, mask)
-                    : k.loadVector(lanes, memref, at);
-      };
-      Value value =
-          conv.epilogue.emit(k, sum, load(bias, filter), load(addend, from));
-      if (mask)
-        k.storeMasked(value, out.flat, k.add(to, first), mask);
-      else
-        k.storeVector(value, out.flat, k.add(to, first));
+  /// Finishes the sums of `count` pixels from `pixel` on, each some vectors of
+  /// filters from `filter`, and stores them; `valid` filters are real. All
+  /// loads come first: a load waits for a store to the same place of another
+  /// page.
+  void emitStore(KernelBuilder &k, const FloatConv &conv,
+                 MutableArrayRef<Value> sums, int64_t count, Value pixel,
+                 Value filter, int64_t valid) const {
+    int64_t lanes = conv.isa->getLanes(), vectors = sums.size() / count;
+    auto maskOf = [&](int64_t v) {
+      return valid < (v + 1) * lanes ? k.prefixMask(lanes, valid - v * lanes)
+                                     : Value();
+    };
+    auto load = [&](Value memref, Value at, int64_t v) -> Value {
+      if (!memref)
+        return {};
+      at = k.add(at, v * lanes);
+      Value mask = maskOf(v);
+      return mask ? k.loadMasked(lanes, memref, at, mask)
+                  : k.loadVector(lanes, memref, at);
+    };
+    SmallVector<Value> biases;
+    for (int64_t v = 0; v < vectors; ++v)
+      biases.push_back(load(bias, filter, v));
+    for (int64_t r = 0; r < count; ++r) {
+      Value from;
+      if (addend)
+        from = k.add(
+            k.mul(k.add(k.mul(image, conv.getNumPixels()), k.add(pixel, r)),
+                  conv.groups * conv.filters),
+            filter);
+      for (int64_t v = 0; v < vectors; ++v) {
+        Value &sum = sums[r * vectors + v];
+        sum = conv.epilogue.emit(k, sum, biases[v], load(addend, from, v));
+      }
+    }
+    for (int64_t r = 0; r < count; ++r) {
+      Value to = k.add(out.emitPixel(k, conv, image, k.add(pixel, r)), filter);
+      for (int64_t v = 0; v < vectors; ++v) {
+        Value at = k.add(to, v * lanes), sum = sums[r * vectors + v];
+        if (Value mask = maskOf(v))
+          k.storeMasked(sum, out.flat, at, mask);
+        else
+          k.storeVector(sum, out.flat, at);
+      }
     }
   }
 };
@@ -489,19 +512,14 @@ static void emitConvTask(KernelBuilder &k, const FloatConv &conv,
       return emitFloatTile(k, isa, axis, vectors, task.source, bases,
                            task.weights, base, init);
     };
-    auto emitRow = [&](ValueRange sums, unsigned r, Value at) {
-      SmallVector<Value> row(sums.slice(r * vectors, vectors));
-      task.emitStore(k, conv, row, k.add(at, r), filter, columns);
-    };
-    bool isNear = length * width * 4 <= 2 * kNearBytes;
+    bool isNear = length * width * 4 <= kStreamedBytes;
     int64_t parts = isNear ? 1 : getParts(plan.axis, width);
     if (isNear || (parts == 1 && plan.axis.outer.empty())) {
       forTiles([&](Value at, unsigned count) {
         SmallVector<Value> zeros(count * vectors, k.real(type, 0));
         SmallVector<Value> sums =
             emitSums(plan.axis, at, count, k.index(0), panelBase, zeros);
-        for (unsigned r = 0; r < count; ++r)
-          emitRow(sums, r, at);
+        task.emitStore(k, conv, sums, count, at, filter, columns);
       });
       return;
     }
@@ -541,7 +559,7 @@ static void emitConvTask(KernelBuilder &k, const FloatConv &conv,
       SmallVector<Value> sums;
       for (unsigned v = 0; v < vectors; ++v)
         sums.push_back(k.loadVector(lanes, buffer, place(at, 0, v)));
-      emitRow(sums, 0, at);
+      task.emitStore(k, conv, sums, 1, at, filter, columns);
     });
   });
 }
@@ -578,8 +596,7 @@ static void emitDepthwiseTask(KernelBuilder &k, const FloatConv &conv,
                              : k.loadVector(lanes, task.source, from);
               sums[r] = k.multiplyAdd(x, weight, sums[r], isa.hasFMA);
             }
-          for (unsigned r = 0; r < count; ++r)
-            task.emitStore(k, conv, sums[r], k.add(at, r), channel, valid);
+          task.emitStore(k, conv, sums, count, at, channel, valid);
         });
   };
   int64_t whole = conv.groups / lanes * lanes;
@@ -593,8 +610,13 @@ static void emitDepthwiseTask(KernelBuilder &k, const FloatConv &conv,
 std::string compress::cpu::generateFloatConv(ModuleOp module,
                                              const FloatConv &conv) {
   std::string name = getName(conv);
-  Plan plan(conv);
   Panels panels = getConvPanels(conv);
+  Plan plan(conv,
+            conv.isDepthwise()
+                ? 4
+                : conv.isa->floatRows[(panels.numFull ? panels.fullVectors
+                                                      : panels.tailVectors) -
+                                      1]);
   int64_t count = conv.isDepthwise() ? 1 : panels.getCount() * conv.groups;
   int64_t imageBytes = 4 * plan.given.image;
   int64_t weightBytes = 4 * conv.getPackedSize();

@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "QuantizedKernelTestUtils.h"
+#include "DenseClaims.h"
 #include "compress/Dialect/Compress/Transforms/Passes.h"
 #include "compress/Target/CPU/CPUTarget.h"
 #include "compress/Target/Host/Passes.h"
@@ -198,6 +199,7 @@ void Compiled::compile(
 
   RewritePatternSet patterns(context);
   populateCPUQuantizedPatterns(patterns, options);
+  cpu::populateFloatConvPatterns(patterns, options);
   walkAndApplyPatterns(function, std::move(patterns));
   claimed = true;
   module->walk([&](ContractOp) { claimed = false; });
