@@ -20,7 +20,7 @@ using namespace compress;
 using namespace compress::cpu;
 
 /// Pixels that a task computes, roughly: enough to hide what a task costs.
-static constexpr int64_t kTargetPixels = 96;
+static constexpr int64_t kTargetPixels = 48;
 /// Bytes of padded rows that a task may hold, and would like to.
 static constexpr int64_t kMaxPaddedBytes = 768 * 1024;
 static constexpr int64_t kGoodPaddedBytes = 256 * 1024;
