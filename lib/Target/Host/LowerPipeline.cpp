@@ -26,6 +26,10 @@ using namespace compress;
 void compress::buildHostLoweringPipeline(OpPassManager &pm,
                                          const HostLoweringOptions &options) {
   // On tensors.
+  if (options.optimize) {
+    pm.addPass(createCanonicalizerPass());
+    pm.addPass(createCompressPropagateLayout());
+  }
   pm.addPass(createCompressLowerContract());
   if (options.optimize)
     pm.addPass(createCompressPrepareAtLoad());

@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "QuantizedKernelTestUtils.h"
+#include "DenseClaims.h"
 #include "compress/Dialect/Compress/Transforms/Passes.h"
 #include "compress/Runtime/ModelInstance.h"
 #include "compress/Target/CPU/CPUTarget.h"
@@ -207,6 +208,7 @@ void Compiled::compile(
   RewritePatternSet patterns(context);
   populateCPUQuantizedPatterns(patterns, options);
   populateCPUFloatPatterns(patterns, options);
+  cpu::populateFloatConvPatterns(patterns, options);
   walkAndApplyPatterns(function, std::move(patterns));
   claimed = true;
   module->walk([&](ContractOp) { claimed = false; });

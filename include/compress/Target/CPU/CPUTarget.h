@@ -13,8 +13,8 @@ namespace compress {
 
 std::unique_ptr<Target> createCPUTarget();
 
-/// Dense f32 contractions: matrix products and convolutions, by the runtime
-/// (oneDNN or its portable loops).
+/// Dense f32 contractions: convolutions with constant filters by generated
+/// kernels, all else by the runtime (oneDNN or its portable loops).
 void populateCPUDensePatterns(mlir::RewritePatternSet &patterns,
                               const TargetOptions &options);
 

@@ -21,6 +21,9 @@ namespace compress {
 inline constexpr llvm::StringLiteral kMainFunction = "main_graph";
 inline constexpr llvm::StringLiteral kPrepareFunction = "compress_prepare";
 inline constexpr llvm::StringLiteral kGeneratedAttr = "compress.generated";
+/// On a `linalg.transpose` from the layout of a kernel to that of the model:
+/// `compress-propagate-layout` may move it.
+inline constexpr llvm::StringLiteral kLayoutAttr = "compress.layout";
 /// Element sizes in bytes of the prepared tensors.
 inline constexpr llvm::StringLiteral kPreparedBytesAttr =
     "compress.prepared_bytes";

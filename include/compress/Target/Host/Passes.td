@@ -40,6 +40,21 @@ def CompressAssignTarget : Pass<"compress-assign-target", "::mlir::ModuleOp"> {
   ];
 }
 
+def CompressPropagateLayout
+    : Pass<"compress-propagate-layout", "::mlir::ModuleOp"> {
+  let summary = "Keeps channels last between kernels that want them there";
+  let description = [{
+    Moves each `linalg.transpose` that is marked `compress.layout` towards the
+    results: through `linalg.generic` (elementwise operations, pooling windows,
+    sums), padding and slices, by permuting their indexing maps. What meets its
+    inverse disappears, so that a chain of kernels transposes at its ends only.
+    Loops of what is moved follow the new layout.
+  }];
+  let dependentDialects = [
+    "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"
+  ];
+}
+
 def CompressLowerObserve : Pass<"compress-lower-observe"> {
   let summary = "Turns compress.observe into a call of the runtime";
   let dependentDialects = ["::mlir::func::FuncDialect"];
