@@ -62,6 +62,7 @@ public:
   void populateClaimPatterns(RewritePatternSet &patterns,
                              const TargetOptions &options) const override {
     populateCPUQuantizedPatterns(patterns, options);
+    populateCPUSparsePatterns(patterns, options);
     populateCPUDensePatterns(patterns, options);
   }
 

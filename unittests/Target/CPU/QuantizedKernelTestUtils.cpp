@@ -198,6 +198,7 @@ void Compiled::compile(
 
   RewritePatternSet patterns(context);
   populateCPUQuantizedPatterns(patterns, options);
+  populateCPUSparsePatterns(patterns, options);
   walkAndApplyPatterns(function, std::move(patterns));
   claimed = true;
   module->walk([&](ContractOp) { claimed = false; });
