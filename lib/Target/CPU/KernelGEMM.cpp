@@ -21,9 +21,9 @@ Panels::Panels(const KernelISA &isa, int64_t columns)
 // Four products per lane
 //===----------------------------------------------------------------------===//
 
-/// Brings i32 lanes of four bytes into the form that `emitDot` multiplies.
-static SmallVector<Value> splitBytes(KernelBuilder &k, const KernelISA &isa,
-                                     Value words, bool isSigned) {
+SmallVector<Value> compress::cpu::splitBytes(KernelBuilder &k,
+                                             const KernelISA &isa, Value words,
+                                             bool isSigned) {
   unsigned lanes = isa.getLanes();
   if (isa.dotU8S8)
     return {k.bitcast(words, k.vector(4 * lanes, k.i8()))};
@@ -42,8 +42,8 @@ static SmallVector<Value> splitBytes(KernelBuilder &k, const KernelISA &isa,
   return bytes;
 }
 
-static Value emitDot(KernelBuilder &k, const KernelISA &isa, Value sum,
-                     ArrayRef<Value> a, ArrayRef<Value> b) {
+Value compress::cpu::emitDot(KernelBuilder &k, const KernelISA &isa, Value sum,
+                             ArrayRef<Value> a, ArrayRef<Value> b) {
   if (isa.dotU8S8)
     return k.call(isa.dotU8S8, sum.getType(), {sum, a[0], b[0]});
   for (auto [x, y] : llvm::zip_equal(a, b))

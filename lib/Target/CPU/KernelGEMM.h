@@ -171,6 +171,14 @@ std::string generateDepthwiseConv(mlir::ModuleOp module, const DotConv &conv);
 //===--- Shared by the two
 //-------------------------------------------------===//
 
+/// Brings i32 lanes of four bytes into the form that `emitDot` multiplies.
+llvm::SmallVector<Value> splitBytes(KernelBuilder &k, const KernelISA &isa,
+                                    Value words, bool isSigned);
+/// `sum` plus the four products of each lane, one factor unsigned and the other
+/// signed, both split.
+Value emitDot(KernelBuilder &k, const KernelISA &isa, Value sum,
+              llvm::ArrayRef<Value> unsignedBytes,
+              llvm::ArrayRef<Value> signedBytes);
 /// One register tile: rows of A at byte offsets `rowBases`, a panel of B at
 /// `panelBase`. Returns i32 vectors, row by row.
 llvm::SmallVector<Value> emitDotTile(KernelBuilder &k, const KernelISA &isa,

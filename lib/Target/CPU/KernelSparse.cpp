@@ -15,8 +15,6 @@ using namespace compress::cpu;
 /// Up to this many rows go one by one: a gathered value serves one row, the
 /// lanes of a tile serve as many as there are.
 static constexpr int64_t kFewRows = 2;
-/// Vectors of rows in a tile.
-static constexpr unsigned kTileVectors = 4;
 /// Bytes of activations that stay in a first-level cache with what else is
 /// read.
 static constexpr int64_t kBlockBytes = 32 * 1024;
@@ -26,7 +24,7 @@ static constexpr int64_t kDecodedBytes = 128 * 1024;
 static constexpr int64_t kTransposedInputs = 512;
 
 int64_t compress::cpu::getSparseTileRows(const KernelISA &isa) {
-  return kTileVectors * isa.getLanes();
+  return kSparseTileVectors * isa.getLanes();
 }
 int64_t compress::cpu::getSparseBlockInputs(const KernelISA &isa) {
   return std::min<int64_t>(256, kBlockBytes / 4 / getSparseTileRows(isa));
@@ -43,15 +41,64 @@ bool SparseGEMM::mayBeMany() const {
   return ShapedType::isDynamic(rows) || rows > kFewRows;
 }
 
+//===----------------------------------------------------------------------===//
+// Shared
+//===----------------------------------------------------------------------===//
+
+void SliceReader::forEachSlice(Value range, Value b,
+                               llvm::function_ref<void(Value)> body) {
+  Value at = k.add(k.mul(range, layout.getBlocks()), b);
+  k.loop(loadIndex(slices, at), loadIndex(slices, k.add(at, 1)), 1, body);
+}
+
+std::pair<Value, Value> SliceReader::getSteps(Value slice) {
+  return {loadIndex(steps, slice), loadIndex(steps, k.add(slice, 1))};
+}
+
+Value SliceReader::getWidth(Value range) {
+  return k.minimum(k.index(layout.range), k.sub(k.index(layout.getPaddedN()),
+                                                k.mul(range, layout.range)));
+}
+
+void SliceReader::forEachOutputs(
+    Value range, llvm::function_ref<void(Value, int64_t)> body) {
+  int64_t lanes = layout.height;
+  Value begin = k.mul(range, layout.range);
+  Value end = k.minimum(k.add(begin, layout.range), k.index(layout.n));
+  int64_t whole = layout.n / lanes * lanes;
+  k.loop(begin, k.minimum(end, k.index(whole)), lanes,
+         [&](Value n) { body(n, lanes); });
+  if (whole < layout.n)
+    k.ifThen(k.lessThan(k.index(whole), end),
+             [&] { body(k.index(whole), layout.n - whole); });
+}
+
+void compress::cpu::emitForRows(KernelBuilder &k, const KernelISA &isa,
+                                Value rows,
+                                llvm::function_ref<void(unsigned)> body) {
+  int64_t lanes = isa.getLanes();
+  k.ifThen(
+      k.lessThan(k.index(2 * lanes), rows), [&] { body(kSparseTileVectors); },
+      [&] {
+        k.ifThen(
+            k.lessThan(k.index(lanes), rows), [&] { body(2); },
+            [&] { body(1); });
+      });
+}
+
+int64_t compress::cpu::getOutputsTogether(const KernelISA &isa) {
+  return isa.vectorBits == 512 ? 4 : 2;
+}
+
 namespace {
 /// The arguments of the kernel, and code that both ways share.
-struct Emitter {
+struct Emitter : public SliceReader {
   Emitter(KernelBuilder &k, const SparseGEMM &gemm)
-      : k(k), gemm(gemm), isa(*gemm.isa), layout(gemm.layout),
-        lanes(isa.getLanes()) {
+      : SliceReader(k, gemm.layout, k.getArguments()[2], k.getArguments()[3],
+                    k.getArguments()[4], k.getArguments()[5]),
+        gemm(gemm), isa(*gemm.isa), lanes(isa.getLanes()) {
     ValueRange args = k.getArguments();
-    x = args[0], values = args[1], indices = args[2], outputs = args[3],
-    steps = args[4], slices = args[5];
+    x = args[0], values = args[1];
     unsigned next = 6;
     if (layout.hasScales)
       scales = args[next++];
@@ -62,10 +109,8 @@ struct Emitter {
       scratch = args[next++];
   }
 
-  Value loadIndex(Value memref, Value at) {
-    return k.toIndex(k.load(memref, at));
-  }
   VectorType vectorType() { return k.vector(lanes, k.f32()); }
+  Value zeros() { return k.real(vectorType(), 0.0f); }
   /// Where the part of the scratch memory that belongs to a tile starts:
   /// inputs, then sums.
   Value getInputs(Value tile) {
@@ -73,18 +118,6 @@ struct Emitter {
   }
   Value getSums(Value tile) {
     return k.add(getInputs(tile), layout.k * getSparseTileRows(isa));
-  }
-  Value zeros() { return k.real(vectorType(), 0.0f); }
-
-  /// Loops over the slices of block `b` (an index) of range `range`.
-  void forEachSlice(Value range, Value b,
-                    llvm::function_ref<void(Value slice)> body) {
-    Value at = k.add(k.mul(range, layout.getBlocks()), b);
-    k.loop(loadIndex(slices, at), loadIndex(slices, k.add(at, 1)), 1, body);
-  }
-  /// The first step of a slice and the end.
-  std::pair<Value, Value> getSteps(Value slice) {
-    return {loadIndex(steps, slice), loadIndex(steps, k.add(slice, 1))};
   }
 
   /// Stored values as f32 lanes.
@@ -131,25 +164,10 @@ struct Emitter {
     else
       k.storeVector(value, out, at);
   }
-  /// Calls `body(n, valid)` for vectors of outputs of a range.
-  void forEachOutputs(Value range,
-                      llvm::function_ref<void(Value, int64_t)> body) {
-    Value begin = k.mul(range, layout.range);
-    Value end = k.minimum(k.add(begin, layout.range), k.index(layout.n));
-    int64_t whole = layout.n / lanes * lanes;
-    k.loop(begin, k.minimum(end, k.index(whole)), lanes,
-           [&](Value n) { body(n, lanes); });
-    if (whole < layout.n)
-      k.ifThen(k.lessThan(k.index(whole), end),
-               [&] { body(k.index(whole), layout.n - whole); });
-  }
-
-  KernelBuilder &k;
   const SparseGEMM &gemm;
   const KernelISA &isa;
-  const SliceLayout &layout;
   int64_t lanes;
-  Value x, values, indices, outputs, steps, slices, scales, bias, out, scratch;
+  Value x, values, scales, bias, out, scratch;
 };
 } // namespace
 
@@ -229,7 +247,7 @@ static void emitTransposeInputs(KernelBuilder &k, const SparseGEMM &gemm,
     Value begin = k.mul(at[1], kTransposedInputs);
     Value end = k.minimum(k.add(begin, kTransposedInputs), k.index(size));
     int64_t whole = size / lanes * lanes;
-    for (unsigned v = 0; v < kTileVectors; ++v) {
+    for (unsigned v = 0; v < kSparseTileVectors; ++v) {
       Value first = k.add(k.mul(tile, tileRows), v * lanes);
       k.ifThen(k.lessThan(first, rows), [&] {
         SmallVector<Value> from;
@@ -270,10 +288,7 @@ struct TileEmitter : public Emitter {
 
   void emit() {
     // Vectors of rows that are not there are not computed.
-    Value end = k.mul(
-        k.minimum(k.index(layout.range), k.sub(k.index(layout.getPaddedN()),
-                                               k.mul(range, layout.range))),
-        tileRows);
+    Value end = k.mul(getWidth(range), tileRows);
     k.loop(k.index(0), end, tileRows, [&](Value at) {
       for (unsigned v = 0; v < vectors; ++v)
         k.storeVector(zeros(), scratch, k.add(k.add(firstSum, at), v * lanes));
@@ -301,8 +316,7 @@ private:
       weights = decoded;
       firstWeight = k.index(0);
     }
-    // Several outputs at once: one waits for its sums while others add.
-    int64_t together = isa.vectorBits == 512 ? 4 : 2;
+    int64_t together = getOutputsTogether(isa);
     k.loop(k.index(0), k.index(layout.height), together, [&](Value lane) {
       SmallVector<Value> at, start;
       Value firstOutput = k.add(k.mul(slice, layout.height), lane);
@@ -382,17 +396,9 @@ static void emitManyRows(KernelBuilder &k, const SparseGEMM &gemm,
                            gemm.layout.height},
                           k.f32());
     Value left = k.sub(k.dim(k.getArguments()[0], 0), k.mul(at[0], tileRows));
-    auto emit = [&](unsigned vectors) {
+    emitForRows(k, *gemm.isa, left, [&](unsigned vectors) {
       TileEmitter(k, gemm, at[0], at[1], vectors, decoded).emit();
-    };
-    int64_t lanes = gemm.isa->getLanes();
-    k.ifThen(
-        k.lessThan(k.index(2 * lanes), left), [&] { emit(kTileVectors); },
-        [&] {
-          k.ifThen(
-              k.lessThan(k.index(lanes), left), [&] { emit(2); },
-              [&] { emit(1); });
-        });
+    });
   });
 }
 

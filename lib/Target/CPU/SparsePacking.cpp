@@ -148,6 +148,43 @@ compress::cpu::getSparseMatrix(ConstantOp op, AffineMap map,
   return result;
 }
 
+SparseMatrix compress::cpu::packWords(const SparseMatrix &weight,
+                                      int64_t words) {
+  int64_t unit = 4 * words;
+  SparseMatrix result;
+  result.encoding = weight.encoding;
+  result.n = weight.n;
+  result.k = llvm::divideCeil(weight.k, unit);
+  result.scales = weight.scales;
+  result.words = words;
+  result.offsets.push_back(0);
+  for (int64_t n = 0; n < weight.n; ++n) {
+    for (int64_t e = weight.offsets[n]; e < weight.offsets[n + 1]; ++e) {
+      int32_t k = weight.inputs[e] / unit;
+      if (int64_t(result.inputs.size()) == result.offsets.back() ||
+          result.inputs.back() != k) {
+        result.slots.push_back(int32_t(result.inputs.size()));
+        result.inputs.push_back(k);
+      }
+    }
+    result.offsets.push_back(result.inputs.size());
+  }
+  result.storedType = weight.storedType;
+  result.stored = HostTensor::allocate({int64_t(result.inputs.size()) * unit},
+                                       weight.storedType);
+  auto to = result.stored.getMutableData<int8_t>();
+  auto from = weight.stored.getData<int8_t>();
+  for (int64_t n = 0; n < weight.n; ++n) {
+    int64_t at = result.offsets[n];
+    for (int64_t e = weight.offsets[n]; e < weight.offsets[n + 1]; ++e) {
+      while (result.inputs[at] != weight.inputs[e] / unit)
+        ++at;
+      to[at * unit + weight.inputs[e] % unit] = from[weight.slots[e]];
+    }
+  }
+  return result;
+}
+
 //===----------------------------------------------------------------------===//
 // Slices
 //===----------------------------------------------------------------------===//
@@ -178,9 +215,11 @@ PackedSlices compress::cpu::packSlices(const SparseMatrix &weight,
   layout.k = weight.k;
   layout.height = isa.getLanes();
   layout.range = std::min(kRange, layout.getPaddedN());
+  layout.words = weight.words;
+  int64_t words = std::max<int64_t>(1, layout.words);
   layout.block = blockInputs;
   while (layout.block < weight.k && layout.block < 32768 &&
-         weight.getDensity() * double(layout.block) < kMinEntries)
+         weight.getDensity() * double(layout.block * words) < kMinEntries)
     layout.block *= 2;
   layout.block = std::min(layout.block, weight.k);
   layout.indexWidth = layout.block <= 256 ? 8 : 16;
@@ -241,21 +280,28 @@ PackedSlices compress::cpu::packSlices(const SparseMatrix &weight,
   result.steps = fill(i32, steps);
   result.slices = fill(i32, slices);
   result.outputs = fill(i16, outputs);
-  result.values =
-      HostTensor::allocate({total * layout.height}, layout.valueType);
+  // Parts of an entry are apart by the others of the slice.
+  int64_t partBytes = layout.words ? 4 : weight.stored.getBitWidth() / 8;
+  int64_t valueBytes = words * partBytes;
+  result.values = HostTensor::allocate(
+      {total * layout.height * (layout.words ? valueBytes : 1)},
+      layout.valueType);
   result.indices = HostTensor::allocate(
       {total * layout.height}, IntegerType::get(context, layout.indexWidth));
-  unsigned valueBytes = result.values.getBitWidth() / 8;
   const char *from = weight.stored.getBytes().data();
   char *to = result.values.getMutableBytes().data();
   for (size_t slice = 0; slice + 1 < steps.size(); ++slice)
     for (int64_t lane = 0; lane < layout.height; ++lane) {
       Run run = runs[slice * layout.height + lane];
-      int64_t at = int64_t(steps[slice]) * layout.height + lane;
-      for (int64_t e = run.begin; e < run.end; ++e, at += layout.height) {
-        std::memcpy(to + at * valueBytes,
-                    from + int64_t(weight.slots[e]) * valueBytes, valueBytes);
-        result.indices.setBits(at, weight.inputs[e] % layout.block);
+      int64_t step = steps[slice];
+      for (int64_t e = run.begin; e < run.end; ++e, ++step) {
+        for (int64_t part = 0; part < words; ++part)
+          std::memcpy(to + ((step * words + part) * layout.height + lane) *
+                               partBytes,
+                      from + weight.slots[e] * valueBytes + part * partBytes,
+                      partBytes);
+        result.indices.setBits(step * layout.height + lane,
+                               weight.inputs[e] % layout.block);
       }
     }
   if (layout.hasScales) {

@@ -33,6 +33,9 @@ struct SparseMatrix {
   mlir::Type storedType;
   HostTensor stored;
   std::vector<float> scales;
+  /// Words of four i8 that an entry has; 0 for a single value. See
+  /// `packWords`, after which k counts these.
+  int64_t words = 0;
 
   int64_t getNumEntries() const { return inputs.size(); }
   double getDensity() const {
@@ -47,6 +50,10 @@ std::optional<SparseMatrix> getSparseMatrix(ConstantOp op, mlir::AffineMap map,
                                             llvm::ArrayRef<unsigned> n,
                                             llvm::ArrayRef<unsigned> k,
                                             llvm::ArrayRef<int64_t> extents);
+
+/// Joins codes to entries of `words` words, each of four consecutive k: zero
+/// where no value is stored.
+SparseMatrix packWords(const SparseMatrix &weight, int64_t words);
 
 /// How entries lie in the packed form. The matrix is cut into ranges of
 /// `range` outputs and, within, blocks of `block` inputs; all of a block is
@@ -63,6 +70,8 @@ struct SliceLayout {
   unsigned indexWidth;
   /// f32, f16, the bits of bf16 (i16), or i8.
   mlir::Type valueType;
+  /// As in SparseMatrix. A step is then [words, height, 4].
+  int64_t words;
   /// Whether there is a scale per output.
   bool hasScales;
   /// Steps of the longest slice.

@@ -81,6 +81,16 @@ static std::optional<SparseProduct> matchSparseProduct(ContractOp op) {
   return std::nullopt;
 }
 
+/// The operands that walk through a packed weight.
+static void appendSlices(cpu::Emitter &e, const PackedSlices &packed,
+                         const std::string &site, SmallVectorImpl<Value> &ins) {
+  ins.push_back(e.constant(packed.values, site));
+  ins.push_back(e.constant(packed.indices, site + ".indices"));
+  ins.push_back(e.constant(packed.outputs, site + ".outputs"));
+  ins.push_back(e.constant(packed.steps, site + ".steps"));
+  ins.push_back(e.constant(packed.slices, site + ".slices"));
+}
+
 namespace {
 struct SparseMatmul : public OpRewritePattern<ContractOp> {
   SparseMatmul(MLIRContext *context, const TargetOptions &options)
@@ -151,9 +161,107 @@ struct SparseMatmul : public OpRewritePattern<ContractOp> {
 
   const KernelISA &isa;
 };
+
+/// Codes on both sides.
+struct SparseIntegerMatmul : public OpRewritePattern<ContractOp> {
+  SparseIntegerMatmul(MLIRContext *context, const TargetOptions &options)
+      : OpRewritePattern(context, /*benefit=*/2),
+        isa(selectKernelISA(options)) {}
+
+  LogicalResult matchAndRewrite(ContractOp op,
+                                PatternRewriter &rewriter) const override {
+    auto activation = matchActivation(op.getLhs());
+    if (!activation)
+      activation = matchActivation(op.getRhs());
+    if (!activation)
+      return rewriter.notifyMatchFailure(op, "no 8-bit activation");
+    auto product = matchSparseProduct(op);
+    if (!product || !product->weight.storedType.isInteger(8) ||
+        product->weight.k > kMaxDotLength)
+      return rewriter.notifyMatchFailure(op, "no sparse 8-bit matrix weight");
+    bool perTensor = isPerTensor(*activation);
+    if (!perTensor && !isPerRow(*activation, product->m.size()))
+      return rewriter.notifyMatchFailure(op, "groups are not rows");
+    std::optional<PackedSlices> packed = pack(*product);
+    if (!packed)
+      return rewriter.notifyMatchFailure(op, "stored codes are not in runs");
+
+    const SliceLayout &layout = packed->layout;
+    int64_t n = layout.n, k = product->weight.k;
+    auto module = op->getParentOfType<ModuleOp>();
+    cpu::Emitter e{rewriter, op.getLoc()};
+    Value x = e.asMatrix(activation->source, product->m.size());
+    OpFoldResult rows = e.size(x, 0);
+    std::string name = generateQuantizeRows(
+        module, {&isa, k, !perTensor, activation->range, activation->statics});
+    SmallVector<Value> ins = e.quantize(
+        name, x, *activation, e.scaled(rows, llvm::alignTo(k, 4), kSlackBytes),
+        perTensor ? e.constantSize(1) : rows,
+        perTensor && !activation->statics);
+    std::string site = getPackedName(product->constant);
+    appendSlices(e, *packed, site, ins);
+    ins.push_back(e.constant(getSums(product->weight, layout), site + ".sums"));
+    ins.push_back(e.constant(packed->scales, site + ".scales"));
+    Value bias;
+    InitKind init = matchInit(op, product->getChannelAxis(), bias);
+    if (bias)
+      ins.push_back(bias);
+    SparseDotGEMM gemm{&isa, layout, k, !perTensor, init};
+    Value out = init == InitKind::Accumulate
+                    ? e.asMatrix(op.getInit(), product->m.size())
+                    : e.empty({rows, e.constantSize(n)}, rewriter.getF32Type());
+    int64_t size = gemm.getScratchRow();
+    Value scratch = e.empty(e.scaled(rows, size, getSparseTileRows(isa) * size),
+                            rewriter.getI32Type());
+    Value result =
+        e.kernel(generateSparseDotGEMM(module, gemm), ins, {out, scratch})[0];
+    rewriter.replaceOp(op,
+                       e.fromMatrix(result, product->m.size(), op.getInit()));
+    return success();
+  }
+
+  static bool isPerRow(const Activation &activation, unsigned numRowAxes) {
+    auto shape = cast<ShapedType>(activation.source.getType()).getShape();
+    for (auto [axis, group] : llvm::enumerate(activation.encoding.getGroup()))
+      if (axis < numRowAxes ? group != 1 && shape[axis] != 1
+                            : !isWhole(group, shape[axis]))
+        return false;
+    return true;
+  }
+
+  /// Entries as long as the runs of stored codes allow.
+  std::optional<PackedSlices> pack(const SparseProduct &product) const {
+    for (int64_t words : {4, 2, 1}) {
+      SparseMatrix joined = packWords(product.weight, words);
+      if (joined.getDensity() > kMaxDensity)
+        continue;
+      PackedSlices packed =
+          packSlices(joined, isa, getSparseDotBlock(isa, words));
+      if (!grows(product.constant, packed.getByteSize()))
+        return packed;
+    }
+    return std::nullopt;
+  }
+
+  /// Of the codes of each output.
+  static HostTensor getSums(const SparseMatrix &weight,
+                            const SliceLayout &layout) {
+    auto sums = HostTensor::allocate(
+        {layout.getPaddedN()},
+        IntegerType::get(weight.encoding.getContext(), 32));
+    auto to = sums.getMutableData<int32_t>();
+    for (int64_t n = 0; n < weight.n; ++n)
+      for (int64_t e = weight.offsets[n]; e < weight.offsets[n + 1]; ++e)
+        to[n] += int32_t(weight.stored.getInt(weight.slots[e]));
+    return sums;
+  }
+
+  const KernelISA &isa;
+};
 } // namespace
 
 void compress::populateCPUSparsePatterns(RewritePatternSet &patterns,
                                          const TargetOptions &options) {
-  patterns.add<SparseMatmul>(patterns.getContext(), options);
+  patterns.add<SparseIntegerMatmul, SparseMatmul>(patterns.getContext(),
+                                                  options);
 }

@@ -209,6 +209,54 @@ TEST(SparseMatmul, Patterns) {
     }
 }
 
+TEST(SparseMatmul, IntegerBlocks) {
+  const std::string token =
+      "quant<ui8, group = [1, *], scale = f32, zero = ui8>";
+  const std::string tensor = "quant<i8, group = [*, *], scale = f32>";
+  int number = 0;
+  for (const std::string &isa : getRunnableISAs())
+    for (auto [block, n, k] :
+         {std::tuple<int64_t, int64_t, int64_t>{16, 70, 300},
+          {16, 16, 16},
+          {8, 530, 260},
+          {4, 33, 70},
+          {16, 20, 5000}}) {
+      ++number;
+      bool perChannel = number % 2;
+      SparseMatmul op{
+          n, k,
+          "sparse<block<1x" + std::to_string(block) + ">, nnz = " +
+              std::to_string(std::max<int64_t>(1, n * k / block / 5)) +
+              ", of = quant<i8, group = " +
+              (perChannel ? "[*, *, *]" : "[*, 1, *]") + ", scale = f32>>"};
+      op.transposed = true;
+      op.density = 1;
+      op.init = Init(number % 3);
+      op.activation = number % 3 ? token : tensor;
+      auto compiled = op.compile(*getOptions(isa));
+      ASSERT_TRUE(compiled->isClaimed()) << isa << " " << block;
+      EXPECT_LE(compiled->getConstantBytes(), 64 * 1024 + n * k / 5 * 3 / 2);
+      for (int64_t m : {0, 1, 17, 70})
+        op.check(*compiled, m, isa + " block " + std::to_string(block));
+    }
+}
+
+TEST(SparseMatmul, DISABLED_SpeedOfIntegerBlocks) {
+  for (const std::string &isa : getRunnableISAs()) {
+    SparseMatmul op{4096, 4096,
+                    "sparse<block<1x16>, nnz = 209715, of = quant<i8, group = "
+                    "[*, *, *], scale = f32>>"};
+    op.transposed = true;
+    op.density = 1;
+    op.activation = "quant<ui8, group = [1, *], scale = f32, zero = ui8>";
+    auto compiled = op.compile(*getOptions(isa));
+    for (int64_t m : {1, 16, 128}) {
+      double seconds = compiled->time({Array::random({m, 4096}, 1)});
+      printf("%-12s m=%4ld %8.3f ms\n", isa.c_str(), m, seconds * 1e3);
+    }
+  }
+}
+
 TEST(SparseMatmul, WeightsDoNotGrow) {
   for (auto [weight, density] :
        {std::pair<std::string, double>{"csr<i16>, nnz = ?, of = f32", 0.2},
