@@ -57,9 +57,10 @@ static LevelEncoding plainEncoding(bool half = false) {
   return level;
 }
 
-/// A level of one term, with an encoding for the weight.
-static llvm::Expected<LevelEncoding> parseTerm(StringRef level,
-                                               StringRef term) {
+/// A level of one term, with an encoding for the weight; one that also encodes
+/// activations only if `allowActivation`.
+static llvm::Expected<LevelEncoding> parseTerm(StringRef level, StringRef term,
+                                               bool allowActivation = false) {
   if (term.contains('+'))
     return bad(level, "'" + term + "' is not a single term");
   for (const LevelFamily &family : getLevelFamilies()) {
@@ -67,7 +68,7 @@ static llvm::Expected<LevelEncoding> parseTerm(StringRef level,
     if (!encoding)
       return encoding.takeError();
     if (*encoding) {
-      if ((*encoding)->activation)
+      if ((*encoding)->activation && !allowActivation)
         return bad(level, "'" + term +
                               "' also encodes activations, which only a level "
                               "of its own can");
@@ -412,7 +413,9 @@ static ParsedEncoding parseComposite(StringRef name) {
                                  "lowrank-.*)$");
   bool isNesting = nests.match(first);
   if (isNesting && terms.size() > 1 && !parseCoder(terms[1])) {
-    auto inner = parseTerm(name, terms[1]);
+    // Codes of sparse values are multiplied with codes of the activation.
+    auto inner = parseTerm(name, terms[1],
+                           /*allowActivation=*/!first.starts_with("lowrank"));
     if (!inner)
       return inner.takeError();
     values = std::move(*inner);
@@ -425,6 +428,8 @@ static ParsedEncoding parseComposite(StringRef name) {
       return sparse.takeError();
     if (*sparse) {
       level = std::move(**sparse);
+      level.activation = values.activation;
+      level.staticActivation = values.staticActivation;
     } else {
       auto factored = parseLowRank(name, first, values.weight);
       if (!factored)
@@ -443,6 +448,10 @@ static ParsedEncoding parseComposite(StringRef name) {
   } else {
     return std::nullopt;
   }
+  if (level.activation && next < terms.size())
+    return bad(name, "'" + terms[1] +
+                         "' also encodes activations, and nothing can follow "
+                         "such a term");
   // What is added, and how it is all packed.
   for (; next < terms.size(); ++next) {
     StringRef term = terms[next];
@@ -527,7 +536,7 @@ std::vector<LevelFamily> compress::getCompositeLevelFamilies() {
        "N of every M values stored, or all but P percent (a bit mask, rows of "
        "column numbers, blocks of B); VALUES is a level for those kept",
        {"2:4", "2:4+int8", "sparse-50%", "sparse-75%+int4-g32", "csr-90%",
-        "block16-50%"},
+        "block16-50%", "block16-80%+int8-dynamic"},
        parseComposite},
       {"lowrank-S|lowrank-rR[+FACTORS]",
        "two factors of a share S of the full rank, or of rank R; FACTORS is a "

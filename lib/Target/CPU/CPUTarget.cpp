@@ -63,6 +63,7 @@ public:
                              const TargetOptions &options) const override {
     populateCPUQuantizedPatterns(patterns, options);
     populateCPUFloatPatterns(patterns, options);
+    populateCPUSparsePatterns(patterns, options);
     populateCPUDensePatterns(patterns, options);
   }
 

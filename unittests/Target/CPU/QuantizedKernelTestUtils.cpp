@@ -209,6 +209,7 @@ void Compiled::compile(
   populateCPUQuantizedPatterns(patterns, options);
   populateCPUFloatPatterns(patterns, options);
   cpu::populateFloatConvPatterns(patterns, options);
+  populateCPUSparsePatterns(patterns, options);
   walkAndApplyPatterns(function, std::move(patterns));
   claimed = true;
   module->walk([&](ContractOp) { claimed = false; });

@@ -27,6 +27,11 @@ void populateCPUFloatPatterns(mlir::RewritePatternSet &patterns,
 void populateCPUQuantizedPatterns(mlir::RewritePatternSet &patterns,
                                   const TargetOptions &options);
 
+/// Contractions with sparse weights, by generated kernels that touch only what
+/// is stored.
+void populateCPUSparsePatterns(mlir::RewritePatternSet &patterns,
+                               const TargetOptions &options);
+
 } // namespace compress
 
 #endif // COMPRESS_TARGET_CPU_CPUTARGET_H

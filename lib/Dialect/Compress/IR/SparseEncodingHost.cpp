@@ -47,11 +47,9 @@ static CompressedTensorType setNnz(CompressedTensorType type, int64_t nnz) {
 // Positions
 //===----------------------------------------------------------------------===//
 
-/// Calls `visit(element, slot)` for every stored value that counts: its
-/// row-major number in the tensor and in `values`. Slots increase.
-static void forEachStored(CompressedTensorType type,
-                          ArrayRef<HostTensor> positions,
-                          function_ref<void(int64_t, int64_t)> visit) {
+void compress::forEachStored(CompressedTensorType type,
+                             ArrayRef<HostTensor> positions,
+                             function_ref<void(int64_t, int64_t)> visit) {
   auto attr = cast<SparseAttr>(type.getEncoding());
   ArrayRef<int64_t> shape = type.getShape();
   int64_t rank = shape.size();

@@ -122,6 +122,12 @@ llvm::Expected<EncodedTensor> castTensor(const EncodedTensor &source,
 /// nested in it, until nothing changes.
 EncodedTensor simplifyTensor(EncodedTensor tensor, bool allowRounding);
 
+/// Calls `visit(element, slot)` for every value of a `sparse` tensor that
+/// counts: its row-major number in the tensor and in `values`. Slots increase.
+void forEachStored(CompressedTensorType type,
+                   llvm::ArrayRef<HostTensor> positions,
+                   llvm::function_ref<void(int64_t, int64_t)> visit);
+
 /// Whether all users of a compressed value take it in any encoding.
 bool acceptsAnyEncoding(mlir::Value value);
 

@@ -1,0 +1,267 @@
+//===- SparsePatterns.cpp - Claims of products with sparse weights --------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Which products with constant sparse weights generated kernels run. What is
+// not matched here goes the way of the contraction rules or is decoded.
+//
+//===----------------------------------------------------------------------===//
+
+#include "KernelSparse.h"
+#include "QuantizedClaims.h"
+#include "compress/Target/CPU/CPUTarget.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
+#include "mlir/IR/TypeUtilities.h"
+#include <cmath>
+
+using namespace mlir;
+using namespace compress;
+using namespace compress::cpu;
+
+/// Above this share of stored values a dense product is faster.
+static constexpr double kMaxDensity = 0.6;
+
+static SmallVector<unsigned> getDims(AffineMap map) {
+  SmallVector<unsigned> dims;
+  for (AffineExpr expr : map.getResults())
+    dims.push_back(cast<AffineDimExpr>(expr).getPosition());
+  return dims;
+}
+
+namespace {
+/// A product with a constant sparse weight on one side, seen as
+/// `out[m.., n..] += x[m.., k..] * w[n, k]`.
+struct SparseProduct {
+  Value activation;
+  ConstantOp constant;
+  SmallVector<unsigned> m, n, k;
+  SparseMatrix weight;
+
+  /// The axis of the result that runs over all of n.
+  std::optional<unsigned> getChannelAxis() const {
+    return n.size() == 1 ? std::optional<unsigned>(m.size()) : std::nullopt;
+  }
+};
+} // namespace
+
+static std::optional<SparseProduct> matchSparseProduct(ContractOp op) {
+  std::optional<MatmulShape> shape = matchMatmul(op);
+  if (!shape || !shape->batch.empty() ||
+      !getElementTypeOrSelf(op.getInit().getType()).isF32())
+    return std::nullopt;
+  for (bool weightFirst : {false, true}) {
+    Value weight = weightFirst ? op.getLhs() : op.getRhs();
+    SparseProduct result;
+    result.constant = weight.getDefiningOp<ConstantOp>();
+    if (!result.constant)
+      continue;
+    result.activation = weightFirst ? op.getRhs() : op.getLhs();
+    result.m = weightFirst ? shape->n : shape->m;
+    result.n = weightFirst ? shape->m : shape->n;
+    // The other operand and the result must have their axes in this order.
+    SmallVector<unsigned> axes = getDims(op.getMap(weightFirst ? 1 : 0));
+    if (axes.size() < result.m.size() ||
+        ArrayRef(axes).take_front(result.m.size()) != ArrayRef(result.m))
+      continue;
+    result.k.assign(axes.begin() + result.m.size(), axes.end());
+    SmallVector<unsigned> out(result.m);
+    llvm::append_range(out, result.n);
+    if (result.n.empty() || result.k.empty() || out != getDims(op.getMap(2)))
+      continue;
+    auto matrix =
+        getSparseMatrix(result.constant, op.getMap(weightFirst ? 0 : 1),
+                        result.n, result.k, getLoopExtents(op));
+    if (!matrix)
+      continue;
+    result.weight = std::move(*matrix);
+    return result;
+  }
+  return std::nullopt;
+}
+
+/// The operands that walk through a packed weight.
+static void appendSlices(cpu::Emitter &e, const PackedSlices &packed,
+                         const std::string &site, SmallVectorImpl<Value> &ins) {
+  ins.push_back(e.constant(packed.values, site));
+  ins.push_back(e.constant(packed.indices, site + ".indices"));
+  ins.push_back(e.constant(packed.outputs, site + ".outputs"));
+  ins.push_back(e.constant(packed.steps, site + ".steps"));
+  ins.push_back(e.constant(packed.slices, site + ".slices"));
+}
+
+namespace {
+struct SparseMatmul : public OpRewritePattern<ContractOp> {
+  SparseMatmul(MLIRContext *context, const TargetOptions &options)
+      : OpRewritePattern(context, /*benefit=*/1),
+        isa(selectKernelISA(options)) {}
+
+  LogicalResult matchAndRewrite(ContractOp op,
+                                PatternRewriter &rewriter) const override {
+    auto product = matchSparseProduct(op);
+    if (!product)
+      return rewriter.notifyMatchFailure(op, "no sparse matrix weight");
+    auto activationType = cast<ShapedType>(product->activation.getType());
+    if (!activationType.getElementType().isF32())
+      return rewriter.notifyMatchFailure(op, "no f32 activation");
+    if (product->weight.getDensity() > kMaxDensity)
+      return rewriter.notifyMatchFailure(op, "too many stored values");
+    for (float value : product->weight.values.toFloats())
+      if (!std::isfinite(value))
+        return rewriter.notifyMatchFailure(op, "a value is not finite");
+    PackedSlices packed =
+        packSlices(product->weight, isa, getSparseBlockInputs(isa));
+    if (!isSparseGEMMSupported(packed.layout))
+      return rewriter.notifyMatchFailure(op, "too long an output");
+    if (grows(product->constant, packed.getByteSize()))
+      return rewriter.notifyMatchFailure(op, "the weight would grow");
+
+    auto module = op->getParentOfType<ModuleOp>();
+    cpu::Emitter e{rewriter, op.getLoc()};
+    // An encoded activation is rounded as the reference does.
+    Value x = product->activation;
+    if (isa_and_present<CompressedTensorType>(x.getType()))
+      x = DecodeOp::create(rewriter, op.getLoc(), x);
+    x = e.asMatrix(x, product->m.size());
+    OpFoldResult rows = e.size(x, 0);
+    int64_t n = packed.layout.n;
+    SparseGEMM gemm{&isa, packed.layout,
+                    getConstantIntValue(rows).value_or(ShapedType::kDynamic),
+                    InitKind::Zero};
+    std::string site = getPackedName(product->constant);
+    SmallVector<Value> ins{x,
+                           e.constant(packed.values, site),
+                           e.constant(packed.indices, site + ".indices"),
+                           e.constant(packed.outputs, site + ".outputs"),
+                           e.constant(packed.steps, site + ".steps"),
+                           e.constant(packed.slices, site + ".slices")};
+    if (packed.scales)
+      ins.push_back(e.constant(packed.scales, site + ".scales"));
+    Value bias;
+    gemm.init = matchInit(op, product->getChannelAxis(), bias);
+    if (bias)
+      ins.push_back(bias);
+    SmallVector<Value> outs{
+        gemm.init == InitKind::Accumulate
+            ? e.asMatrix(op.getInit(), product->m.size())
+            : e.empty({rows, e.constantSize(n)}, rewriter.getF32Type())};
+    if (gemm.mayBeMany()) {
+      // Whole tiles of rows. One tensor: two of equal sizes might be merged.
+      int64_t size = gemm.getScratchRow();
+      outs.push_back(
+          e.empty(e.scaled(rows, size, getSparseTileRows(isa) * size),
+                  rewriter.getF32Type()));
+    }
+    Value result = e.kernel(generateSparseGEMM(module, gemm), ins, outs)[0];
+    rewriter.replaceOp(op,
+                       e.fromMatrix(result, product->m.size(), op.getInit()));
+    return success();
+  }
+
+  const KernelISA &isa;
+};
+
+/// Codes on both sides.
+struct SparseIntegerMatmul : public OpRewritePattern<ContractOp> {
+  SparseIntegerMatmul(MLIRContext *context, const TargetOptions &options)
+      : OpRewritePattern(context, /*benefit=*/2),
+        isa(selectKernelISA(options)) {}
+
+  LogicalResult matchAndRewrite(ContractOp op,
+                                PatternRewriter &rewriter) const override {
+    auto activation = matchActivation(op.getLhs());
+    if (!activation)
+      activation = matchActivation(op.getRhs());
+    if (!activation)
+      return rewriter.notifyMatchFailure(op, "no 8-bit activation");
+    auto product = matchSparseProduct(op);
+    if (!product || !product->weight.storedType.isInteger(8) ||
+        product->weight.k > kMaxDotLength)
+      return rewriter.notifyMatchFailure(op, "no sparse 8-bit matrix weight");
+    bool perTensor = isPerTensor(*activation);
+    if (!perTensor && !isPerRow(*activation, product->m.size()))
+      return rewriter.notifyMatchFailure(op, "groups are not rows");
+    std::optional<PackedSlices> packed = pack(*product);
+    if (!packed)
+      return rewriter.notifyMatchFailure(op, "stored codes are not in runs");
+
+    const SliceLayout &layout = packed->layout;
+    int64_t n = layout.n, k = product->weight.k;
+    auto module = op->getParentOfType<ModuleOp>();
+    cpu::Emitter e{rewriter, op.getLoc()};
+    Value x = e.asMatrix(activation->source, product->m.size());
+    OpFoldResult rows = e.size(x, 0);
+    std::string name = generateQuantizeRows(
+        module, {&isa, k, !perTensor, activation->range, activation->statics});
+    SmallVector<Value> ins = e.quantize(
+        name, x, *activation, e.scaled(rows, llvm::alignTo(k, 4), kSlackBytes),
+        perTensor ? e.constantSize(1) : rows,
+        perTensor && !activation->statics);
+    std::string site = getPackedName(product->constant);
+    appendSlices(e, *packed, site, ins);
+    ins.push_back(e.constant(getSums(product->weight, layout), site + ".sums"));
+    ins.push_back(e.constant(packed->scales, site + ".scales"));
+    Value bias;
+    InitKind init = matchInit(op, product->getChannelAxis(), bias);
+    if (bias)
+      ins.push_back(bias);
+    SparseDotGEMM gemm{&isa, layout, k, !perTensor, init};
+    Value out = init == InitKind::Accumulate
+                    ? e.asMatrix(op.getInit(), product->m.size())
+                    : e.empty({rows, e.constantSize(n)}, rewriter.getF32Type());
+    int64_t size = gemm.getScratchRow();
+    Value scratch = e.empty(e.scaled(rows, size, getSparseTileRows(isa) * size),
+                            rewriter.getI32Type());
+    Value result =
+        e.kernel(generateSparseDotGEMM(module, gemm), ins, {out, scratch})[0];
+    rewriter.replaceOp(op,
+                       e.fromMatrix(result, product->m.size(), op.getInit()));
+    return success();
+  }
+
+  static bool isPerRow(const Activation &activation, unsigned numRowAxes) {
+    auto shape = cast<ShapedType>(activation.source.getType()).getShape();
+    for (auto [axis, group] : llvm::enumerate(activation.encoding.getGroup()))
+      if (axis < numRowAxes ? group != 1 && shape[axis] != 1
+                            : !isWhole(group, shape[axis]))
+        return false;
+    return true;
+  }
+
+  /// Entries as long as the runs of stored codes allow.
+  std::optional<PackedSlices> pack(const SparseProduct &product) const {
+    for (int64_t words : {4, 2, 1}) {
+      SparseMatrix joined = packWords(product.weight, words);
+      if (joined.getDensity() > kMaxDensity)
+        continue;
+      PackedSlices packed =
+          packSlices(joined, isa, getSparseDotBlock(isa, words));
+      if (!grows(product.constant, packed.getByteSize()))
+        return packed;
+    }
+    return std::nullopt;
+  }
+
+  /// Of the codes of each output.
+  static HostTensor getSums(const SparseMatrix &weight,
+                            const SliceLayout &layout) {
+    auto sums = HostTensor::allocate(
+        {layout.getPaddedN()},
+        IntegerType::get(weight.encoding.getContext(), 32));
+    auto to = sums.getMutableData<int32_t>();
+    for (int64_t n = 0; n < weight.n; ++n)
+      for (int64_t e = weight.offsets[n]; e < weight.offsets[n + 1]; ++e)
+        to[n] += int32_t(weight.stored.getInt(weight.slots[e]));
+    return sums;
+  }
+
+  const KernelISA &isa;
+};
+} // namespace
+
+void compress::populateCPUSparsePatterns(RewritePatternSet &patterns,
+                                         const TargetOptions &options) {
+  patterns.add<SparseIntegerMatmul, SparseMatmul>(patterns.getContext(),
+                                                  options);
+}
