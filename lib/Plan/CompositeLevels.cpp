@@ -117,17 +117,6 @@ makeSparse(RankedTensorType type, const WeightOperand &role,
 }
 
 /// `2:4`, `sparse-50%`, `block16-25%`.
-/// Less than one group would be padded to more than is there.
-static llvm::Error checkFits(RankedTensorType type, int64_t axis,
-                             int64_t group) {
-  int64_t size = type.getDimSize(axis);
-  if (size >= group)
-    return llvm::Error::success();
-  return llvm::createStringError(
-      llvm::formatv("groups of {0} do not fit the {1} elements of axis {2}",
-                    group, size, axis));
-}
-
 static ParsedEncoding parseSparse(StringRef level, StringRef term,
                                   const WeightEncoding &values) {
   static const llvm::Regex nm("^([0-9]+):([0-9]+)$");
@@ -142,10 +131,8 @@ static ParsedEncoding parseSparse(StringRef level, StringRef term,
       return bad(level, "N:M needs 1 <= N < M <= 32");
     encoding.weight = [=](RankedTensorType type, const WeightOperand &role)
         -> llvm::Expected<EncodingAttrInterface> {
-      int64_t axis = getInnerAxis(type, role);
-      if (llvm::Error error = checkFits(type, axis, m))
-        return std::move(error);
-      return makeSparse(type, role, SparsePattern::NM, {n, m, axis}, 0, values);
+      return makeSparse(type, role, SparsePattern::NM,
+                        {n, m, getInnerAxis(type, role)}, 0, values);
     };
     return encoding;
   }
@@ -167,10 +154,7 @@ static ParsedEncoding parseSparse(StringRef level, StringRef term,
       return llvm::createStringError("csr needs a matrix");
     if (block) {
       SmallVector<int64_t> shape(type.getRank(), 1);
-      int64_t axis = getInnerAxis(type, role);
-      if (llvm::Error error = checkFits(type, axis, block))
-        return std::move(error);
-      shape[axis] = block;
+      shape[getInnerAxis(type, role)] = block;
       int64_t blocks = 1;
       for (auto [dim, size] : llvm::zip_equal(type.getShape(), shape))
         blocks *= llvm::divideCeil(dim, size);

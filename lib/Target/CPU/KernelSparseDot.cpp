@@ -86,8 +86,9 @@ void Emitter::emitTranspose(Value tile, Value part) {
     k.ifThen(k.lessThan(first, rows), [&] {
       SmallVector<Value> from;
       for (int64_t i = 0; i < lanes; ++i)
-        from.push_back(k.mul(
-            k.minimum(k.add(first, i), k.sub(rows, k.index(1))), size * 4));
+        from.push_back(
+            k.mul(k.minimum(k.add(first, i), k.sub(rows, k.index(1))),
+                  isa.getRowBytes(gemm.k)));
       // What a load takes beyond a row is the next one or the slack.
       auto emit = [&](Value word, int64_t valid) {
         SmallVector<Value> vectors;

@@ -194,10 +194,11 @@ struct SparseIntegerMatmul : public OpRewritePattern<ContractOp> {
     OpFoldResult rows = e.size(x, 0);
     std::string name = generateQuantizeRows(
         module, {&isa, k, !perTensor, activation->range, activation->statics});
-    SmallVector<Value> ins = e.quantize(
-        name, x, *activation, e.scaled(rows, llvm::alignTo(k, 4), kSlackBytes),
-        perTensor ? e.constantSize(1) : rows,
-        perTensor && !activation->statics);
+    SmallVector<Value> ins =
+        e.quantize(name, x, *activation,
+                   e.scaled(rows, isa.getRowBytes(k), isa.getRowSlack(k)),
+                   perTensor ? e.constantSize(1) : rows,
+                   perTensor && !activation->statics);
     std::string site = getPackedName(product->constant);
     appendSlices(e, *packed, site, ins);
     ins.push_back(e.constant(getSums(product->weight, layout), site + ".sums"));

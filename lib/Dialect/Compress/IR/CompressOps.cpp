@@ -319,6 +319,18 @@ LogicalResult ContractOp::verify() {
   return success();
 }
 
+OpFoldResult ContractOp::fold(FoldAdaptor) {
+  // A loop that never runs adds nothing.
+  Type operands[] = {getLhs().getType(), getRhs().getType(),
+                     getInit().getType()};
+  for (unsigned i = 0; i < 3; ++i)
+    for (auto [axis, expr] : llvm::enumerate(getMap(i).getResults()))
+      if (isa<AffineDimExpr>(expr) &&
+          cast<ShapedType>(operands[i]).getDimSize(axis) == 0)
+        return getInit();
+  return {};
+}
+
 //===----------------------------------------------------------------------===//
 // GatherOp
 //===----------------------------------------------------------------------===//

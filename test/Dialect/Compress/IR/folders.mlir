@@ -47,3 +47,14 @@ func.func @decode_of_lossy_encode(%x: tensor<4xf32>) -> tensor<4xf32> {
   %d = compress.decode %e : !compress.tensor<4xf32, f16>
   return %d : tensor<4xf32>
 }
+
+// A sum over nothing is what it starts from.
+// CHECK-LABEL: @contract_empty
+// CHECK-SAME: %{{.*}}: {{.*}}, %{{.*}}: {{.*}}, %[[INIT:.*]]: tensor<?x3xf32>
+// CHECK-NEXT: return %[[INIT]]
+func.func @contract_empty(%x: tensor<?x0xf32>, %w: tensor<0x3xf32>, %init: tensor<?x3xf32>) -> tensor<?x3xf32> {
+  %0 = compress.contract ins(%x, %w : tensor<?x0xf32>, tensor<0x3xf32>) outs(%init : tensor<?x3xf32>)
+    indexing_maps = [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>]
+    iterator_types = ["parallel", "parallel", "reduction"] -> tensor<?x3xf32>
+  return %0 : tensor<?x3xf32>
+}

@@ -168,6 +168,7 @@ def Compress_ContractOp : Compress_Op<"contract",
     `indexing_maps` `=` $indexing_maps `iterator_types` `=` $iterator_types
     attr-dict `->` type($result)
   }];
+  let hasFolder = 1;
   let hasVerifier = 1;
   let extraClassDeclaration = [{
     ::mlir::AffineMap getMap(unsigned i) {
