@@ -9,6 +9,7 @@
 # folder), %mlir_runner_libs (what `mlir-runner --shared-libs` needs to print
 # tensors), and the path of every tool of ours.
 import os
+import platform
 import subprocess
 import sys
 
@@ -73,6 +74,8 @@ for module, feature in (("numpy", "numpy"), ("onnx", "python-onnx"),
         lit_config.note(f"{python} has no {module}: tests that require {feature} are skipped")
 
 # --- The machine and the build -------------------------------------------
+if platform.machine() == "x86_64":
+    config.available_features.add("x86-64")
 try:
     with open("/proc/cpuinfo") as cpuinfo:
         flags = set(next((l for l in cpuinfo if l.startswith("flags")), "").split())

@@ -97,7 +97,7 @@ static Expected<std::string> findRuntime() {
                            path.c_str());
 }
 
-static Error link(StringRef objectPath, StringRef outputPath) {
+static Error link(ArrayRef<std::string> objects, StringRef outputPath) {
   std::string linker;
   for (const char *name : {"c++", "clang++", "clang++-22", "g++"}) {
     if (auto found = sys::findProgramByName(name)) {
@@ -131,17 +131,13 @@ static Error link(StringRef objectPath, StringRef outputPath) {
     if (error || os.has_error())
       return createStringError("cannot write '%s'", exports.c_str());
   }
-  std::vector<std::string> arguments = {linker,
-                                        "-shared",
-                                        "-o",
-                                        outputPath.str(),
-                                        objectPath.str(),
-                                        "-Wl,-u,compress_model_api",
-                                        *runtime,
-                                        "-Wl,--version-script=" +
-                                            exports.str().str(),
-                                        "-Wl,--gc-sections",
-                                        "-Wl,--no-undefined"};
+  std::vector<std::string> arguments = {linker, "-shared", "-o",
+                                        outputPath.str()};
+  append_range(arguments, objects);
+  append_range(arguments, std::vector<std::string>{
+                              "-Wl,-u,compress_model_api", *runtime,
+                              "-Wl,--version-script=" + exports.str().str(),
+                              "-Wl,--gc-sections", "-Wl,--no-undefined"});
   std::vector<std::string> libraries = COMPRESS_RUNTIME_LINK_LIBRARIES;
   std::vector<std::string> folders;
   for (const std::string &library : libraries) {
@@ -198,23 +194,29 @@ Error CompiledModel::writeArtifacts(StringRef directory) const {
   info.num_outputs = tensors[1].size();
   info.weights_size = impl->weightsSize;
   info.weights_hash = impl->weightsHash;
-  info.cpu_features = impl->cpuFeatures.c_str();
-  info.num_slots = impl->numSlots;
+  // What the least demanding code needs.
+  info.cpu_features = impl->variants.back().cpuFeatures.c_str();
+  info.num_slots = impl->variants.back().numSlots;
   std::string header = renderModelHeader(info);
   if (Error error = writeFile(inDirectory("model.h"), header))
     return error;
 
-  SmallString<256> object;
-  if (std::error_code error =
-          sys::fs::createTemporaryFile("compress", "o", object))
-    return createStringError(error, "cannot make a temporary file");
-  FileRemover removeObject(object);
-  if (Error error = writeFile(
-          object, StringRef(impl->object.data(), impl->object.size())))
-    return error;
+  std::vector<std::string> objects;
+  std::vector<std::unique_ptr<FileRemover>> removeObjects;
+  for (const CodeVariant &variant : impl->variants) {
+    SmallString<256> object;
+    if (std::error_code error =
+            sys::fs::createTemporaryFile("compress", "o", object))
+      return createStringError(error, "cannot make a temporary file");
+    objects.push_back(object.str().str());
+    removeObjects.push_back(std::make_unique<FileRemover>(object));
+    if (Error error = writeFile(
+            object, StringRef(variant.object.data(), variant.object.size())))
+      return error;
+  }
   std::string temporary = inDirectory("model.so.tmp");
   FileRemover removeTemporary(temporary);
-  if (Error error = link(object, temporary))
+  if (Error error = link(objects, temporary))
     return error;
   if (std::error_code error =
           sys::fs::rename(temporary, inDirectory("model.so")))

@@ -12,19 +12,8 @@
 #include "compress/Target/Host/Passes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/AsmState.h"
-#include "mlir/Target/LLVMIR/Dialect/All.h"
-#include "mlir/Target/LLVMIR/Export.h"
-#include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/StringExtras.h"
-#include "llvm/IR/LegacyPassManager.h"
-#include "llvm/IR/Module.h"
-#include "llvm/MC/TargetRegistry.h"
-#include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/raw_ostream.h"
-#include "llvm/Target/TargetMachine.h"
-#include "llvm/Target/TargetOptions.h"
-#include "llvm/TargetParser/SubtargetFeature.h"
-#include "llvm/TargetParser/Triple.h"
 
 using namespace mlir;
 using namespace compress;
@@ -150,160 +139,6 @@ static llvm::Error collectWeights(ModuleOp module, CompiledModel::Impl &impl) {
 }
 
 //===----------------------------------------------------------------------===//
-// LLVM
-//===----------------------------------------------------------------------===//
-
-/// Emits `compress_model_info` (ModelABI.h).
-static void emitModelInfo(llvm::Module &module,
-                          const CompiledModel::Impl &impl) {
-  llvm::LLVMContext &context = module.getContext();
-  auto *pointer = llvm::PointerType::get(context, 0);
-  auto *i32 = llvm::Type::getInt32Ty(context);
-  auto *i64 = llvm::Type::getInt64Ty(context);
-  auto global = [&](llvm::Constant *value) -> llvm::Constant * {
-    return new llvm::GlobalVariable(module, value->getType(), true,
-                                    llvm::GlobalValue::PrivateLinkage, value);
-  };
-  auto string = [&](StringRef text) {
-    return global(llvm::ConstantDataArray::getString(context, text));
-  };
-  auto *tensorType =
-      llvm::StructType::get(context, {pointer, i32, i32, pointer});
-  auto tensors = [&](ArrayRef<TensorInfo> infos) -> llvm::Constant * {
-    SmallVector<llvm::Constant *> elements;
-    for (const TensorInfo &info : infos) {
-      SmallVector<uint64_t> dims(info.shape.begin(), info.shape.end());
-      // A scalar still needs an address.
-      if (dims.empty())
-        dims.push_back(0);
-      elements.push_back(llvm::ConstantStruct::get(
-          tensorType,
-          {string(info.name), llvm::ConstantInt::get(i32, info.dtype),
-           llvm::ConstantInt::get(i32, info.shape.size()),
-           global(llvm::ConstantDataArray::get(context, dims))}));
-    }
-    return global(llvm::ConstantArray::get(
-        llvm::ArrayType::get(tensorType, elements.size()), elements));
-  };
-  auto *infoType = llvm::StructType::get(context, {i32, i32, pointer, pointer,
-                                                   pointer, pointer, i64, i64,
-                                                   i64, i64, pointer, i64});
-  auto *value = llvm::ConstantStruct::get(
-      infoType,
-      {llvm::ConstantInt::get(i32, COMPRESS_MODEL_ABI_VERSION),
-       llvm::ConstantInt::get(i32, 0), string(impl.name), string("compress"),
-       tensors(impl.inputs), tensors(impl.outputs),
-       llvm::ConstantInt::get(i64, impl.inputs.size()),
-       llvm::ConstantInt::get(i64, impl.outputs.size()),
-       llvm::ConstantInt::get(i64, impl.weightsSize),
-       llvm::ConstantInt::get(i64, impl.weightsHash), string(impl.cpuFeatures),
-       llvm::ConstantInt::get(i64, impl.numSlots)});
-  new llvm::GlobalVariable(module, infoType, true,
-                           llvm::GlobalValue::ExternalLinkage, value,
-                           "compress_model_info");
-}
-
-/// The features that generated code may use and a loader must check: those
-/// that change what instructions are emitted.
-static std::string getCheckedFeatures(const TargetOptions &options) {
-  llvm::SetVector<StringRef> names;
-  llvm::SubtargetFeatures features(options.features);
-  for (const std::string &feature : features.getFeatures()) {
-    StringRef name = llvm::SubtargetFeatures::StripFlag(feature);
-    // AVX10 is another name for what the avx512 features say one by one.
-    if (((name.starts_with("avx") && !name.starts_with("avx10")) ||
-         name.starts_with("sse4") ||
-         llvm::is_contained({"fma", "f16c", "bmi", "bmi2", "popcnt", "lzcnt"},
-                            name)) &&
-        options.hasFeature(name))
-      names.insert(name);
-  }
-  return llvm::join(names, ",");
-}
-
-static llvm::Expected<std::unique_ptr<llvm::TargetMachine>>
-createTargetMachine(const TargetOptions &options) {
-  std::string error;
-  llvm::Triple triple(options.triple);
-  const llvm::Target *target =
-      llvm::TargetRegistry::lookupTarget(triple, error);
-  if (!target)
-    return llvm::createStringError(error);
-  llvm::TargetOptions machineOptions;
-  std::unique_ptr<llvm::TargetMachine> machine(target->createTargetMachine(
-      triple, options.cpu, options.features, machineOptions, llvm::Reloc::PIC_,
-      std::nullopt, llvm::CodeGenOptLevel::Aggressive));
-  if (!machine)
-    return llvm::createStringError("no code generator for " + options.triple);
-  return machine;
-}
-
-static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
-  llvm::PipelineTuningOptions tuning;
-  tuning.LoopVectorization = true;
-  // Loops carry the work; straight-line vectorization of a long main function
-  // costs more time than it saves.
-  tuning.SLPVectorization = false;
-  tuning.LoopUnrolling = true;
-  llvm::PassBuilder builder(&machine, tuning);
-  llvm::LoopAnalysisManager loops;
-  llvm::FunctionAnalysisManager functions;
-  llvm::CGSCCAnalysisManager graphs;
-  llvm::ModuleAnalysisManager modules;
-  builder.registerModuleAnalyses(modules);
-  builder.registerCGSCCAnalyses(graphs);
-  builder.registerFunctionAnalyses(functions);
-  builder.registerLoopAnalyses(loops);
-  builder.crossRegisterProxies(loops, functions, graphs, modules);
-  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O3)
-      .run(module, modules);
-}
-
-/// LLVM prefers 256 bits on many processors with AVX512, since programs with
-/// little vector code would only lose clock rate. Ours are all vector code.
-static void preferWideVectors(llvm::Module &module,
-                              const TargetOptions &options) {
-  if (!options.hasFeature("avx512f"))
-    return;
-  for (llvm::Function &function : module)
-    if (!function.isDeclaration())
-      function.addFnAttr("prefer-vector-width", "512");
-}
-
-static llvm::Error emitObject(ModuleOp module, const TargetOptions &options,
-                              CompiledModel::Impl &impl) {
-  DialectRegistry registry;
-  registerAllToLLVMIRTranslations(registry);
-  module.getContext()->appendDialectRegistry(registry);
-  llvm::LLVMContext context;
-  std::unique_ptr<llvm::Module> llvmModule =
-      translateModuleToLLVMIR(module, context, impl.name);
-  if (!llvmModule)
-    return llvm::createStringError("translation to LLVM IR failed");
-  auto machine = createTargetMachine(options);
-  if (!machine)
-    return machine.takeError();
-  llvmModule->setDataLayout((*machine)->createDataLayout());
-  llvmModule->setTargetTriple((*machine)->getTargetTriple());
-  emitModelInfo(*llvmModule, impl);
-  // Only the entry point and its description are seen from outside.
-  for (llvm::Function &function : *llvmModule)
-    if (!function.isDeclaration() && function.getName() != "compress_entry")
-      function.setLinkage(llvm::GlobalValue::InternalLinkage);
-  preferWideVectors(*llvmModule, options);
-  optimize(*llvmModule, **machine);
-  llvm::raw_string_ostream(impl.llvmIR) << *llvmModule;
-  llvm::raw_svector_ostream out(impl.object);
-  llvm::legacy::PassManager passes;
-  if ((*machine)->addPassesToEmitFile(passes, out, nullptr,
-                                      llvm::CodeGenFileType::ObjectFile))
-    return llvm::createStringError("cannot emit an object file for " +
-                                   options.triple);
-  passes.run(*llvmModule);
-  return llvm::Error::success();
-}
-
-//===----------------------------------------------------------------------===//
 // The whole
 //===----------------------------------------------------------------------===//
 
@@ -329,28 +164,74 @@ llvm::Error describeInterface(ModuleOp module, CompiledModel::Impl &impl) {
   return llvm::Error::success();
 }
 
+/// The variants of a model, the most demanding first.
+static llvm::Expected<std::vector<CodeVariant>>
+makeVariants(ArrayRef<TargetOptions> machines) {
+  std::vector<CodeVariant> variants;
+  auto count = [](const CodeVariant &variant) {
+    return StringRef(variant.cpuFeatures).count(',');
+  };
+  for (const TargetOptions &machine : machines) {
+    CodeVariant variant;
+    variant.options = machine;
+    if (llvm::Error error = variant.options.resolve())
+      return std::move(error);
+    variant.cpuFeatures = getCheckedFeatures(variant.options);
+    for (const CodeVariant &other : variants) {
+      if (other.options.triple != variant.options.triple)
+        return llvm::createStringError("one library cannot run on " +
+                                       other.options.triple + " and " +
+                                       variant.options.triple);
+      if (other.cpuFeatures == variant.cpuFeatures)
+        return llvm::createStringError(
+            "'" + machine.cpu + "' has the same features as '" +
+            other.options.cpu + "', so one of them would never run");
+    }
+    auto place = llvm::find_if(variants, [&](const CodeVariant &other) {
+      return count(other) < count(variant);
+    });
+    variants.insert(place, std::move(variant));
+  }
+  return variants;
+}
+
 llvm::Expected<CompiledModel>
 CompiledModel::compile(ModuleOp module, StringRef name, const Target &target,
-                       const TargetOptions &givenOptions, bool remarks) {
+                       ArrayRef<TargetOptions> machines, bool remarks) {
   CompiledModel model;
   model.impl = std::make_unique<Impl>();
   Impl &impl = *model.impl;
   impl.name = name.str();
-  TargetOptions options = givenOptions;
-  if (llvm::Error error = options.resolve())
-    return std::move(error);
+  auto variants = makeVariants(machines);
+  if (!variants)
+    return variants.takeError();
+  impl.variants = std::move(*variants);
   if (llvm::Error error = describeInterface(module, impl))
     return std::move(error);
-  PassManager pm(module.getContext());
-  buildCompilePipeline(pm, target, options, remarks);
-  if (failed(pm.run(module)))
-    return llvm::createStringError("compilation failed");
-  if (auto slots = module->getAttrOfType<IntegerAttr>(kNumSlotsAttr))
-    impl.numSlots = slots.getInt();
-  impl.cpuFeatures = getCheckedFeatures(options);
+
+  // Each variant is lowered from a copy, the last in place, and adds to one
+  // file of weights what those before it have not put there.
+  std::vector<OwningOpRef<ModuleOp>> copies;
+  for (size_t i = 0; i + 1 < impl.variants.size(); ++i)
+    copies.push_back(cast<ModuleOp>(module->clone()));
+  Attribute weights;
+  for (auto [i, variant] : llvm::enumerate(impl.variants)) {
+    ModuleOp lowered = i < copies.size() ? *copies[i] : module;
+    if (weights)
+      lowered->setAttr(kWeightsAttr, weights);
+    PassManager pm(module.getContext());
+    buildCompilePipeline(pm, target, variant.options, remarks);
+    if (failed(pm.run(lowered)))
+      return llvm::createStringError("compilation failed");
+    if (auto slots = lowered->getAttrOfType<IntegerAttr>(kNumSlotsAttr))
+      variant.numSlots = slots.getInt();
+    weights = lowered->getAttr(kWeightsAttr);
+  }
   if (llvm::Error error = collectWeights(module, impl))
     return std::move(error);
-  if (llvm::Error error = emitObject(module, options, impl))
-    return std::move(error);
+  for (unsigned i = 0; i < impl.variants.size(); ++i)
+    if (llvm::Error error =
+            emitObject(i < copies.size() ? *copies[i] : module, impl, i))
+      return std::move(error);
   return model;
 }

@@ -27,15 +27,34 @@ struct TensorInfo {
   std::vector<int64_t> shape; // -1: dynamic
 };
 
+/// The code of a model for one kind of processor.
+struct CodeVariant {
+  TargetOptions options; // resolved
+  /// What the loader must check, separated by commas.
+  std::string cpuFeatures;
+  int64_t numSlots = 0;
+  llvm::SmallVector<char, 0> object;
+};
+
 struct CompiledModel::Impl {
-  std::string name, cpuFeatures;
+  std::string name;
   std::vector<TensorInfo> inputs, outputs;
   std::vector<StoredWeight> weights;
   uint64_t weightsSize = 0, weightsHash = 0;
-  int64_t numSlots = 0;
-  llvm::SmallVector<char, 0> object;
+  /// The most demanding first; as compress_model_variants lists them.
+  std::vector<CodeVariant> variants;
+  /// Of the first variant, after optimization.
   std::string llvmIR;
 };
+
+/// The features that generated code may use and a loader must check: those
+/// that change what instructions are emitted.
+std::string getCheckedFeatures(const TargetOptions &options);
+
+/// Makes the object file of a variant from its module in the LLVM dialect. The
+/// weights are collected already. That of variant 0 holds the table of all.
+llvm::Error emitObject(mlir::ModuleOp module, CompiledModel::Impl &impl,
+                       unsigned index);
 
 } // namespace compress
 

@@ -89,7 +89,7 @@ private:
 
   llvm::Expected<CompiledModel> compileModule(Module module,
                                               const Target &target,
-                                              const TargetOptions &options,
+                                              ArrayRef<TargetOptions> machines,
                                               bool remarks = false);
   /// The float model, compiled when it is first asked for.
   llvm::Expected<JITModel *> getFloatModel();
@@ -127,10 +127,10 @@ private:
 
 llvm::Expected<CompiledModel>
 Compilation::compileModule(Module module, const Target &target,
-                           const TargetOptions &options, bool remarks) {
-  StringRef name = llvm::sys::path::stem(this->options.model);
+                           ArrayRef<TargetOptions> machines, bool remarks) {
+  StringRef name = llvm::sys::path::stem(options.model);
   auto model =
-      CompiledModel::compile(module.get(), name, target, options, remarks);
+      CompiledModel::compile(module.get(), name, target, machines, remarks);
   if (!model)
     return diagnostics.takeError(llvm::toString(model.takeError()));
   return model;
@@ -138,8 +138,7 @@ Compilation::compileModule(Module module, const Target &target,
 
 llvm::Expected<JITModel *> Compilation::getFloatModel() {
   if (!floatModel) {
-    auto compiled =
-        compileModule(clone(floatModule), target, options.targetOptions);
+    auto compiled = compileModule(clone(floatModule), target, options.machines);
     if (!compiled)
       return compiled.takeError();
     auto model = JITModel::create(std::move(*compiled), options.threads);
@@ -160,7 +159,7 @@ llvm::Expected<double> Compilation::measureDrop(const Plan &candidate) {
   auto applied = applyPlan(getMain(*copy), candidate, applyOptions);
   if (!applied)
     return applied.takeError();
-  auto compiled = compileModule(std::move(copy), target, options.targetOptions);
+  auto compiled = compileModule(std::move(copy), target, options.machines);
   if (!compiled)
     return compiled.takeError();
   auto model = JITModel::create(std::move(*compiled), options.threads);
@@ -324,9 +323,9 @@ llvm::Error Compilation::exportModel() {
 
 llvm::Error Compilation::compile() {
   if (llvm::Error error = emit.writePasses(*module, output.getStaging(), target,
-                                           options.targetOptions))
+                                           options.machines.front()))
     return inModel(std::move(error));
-  auto model = compileModule(std::move(module), target, options.targetOptions,
+  auto model = compileModule(std::move(module), target, options.machines,
                              options.remarks);
   if (!model)
     return model.takeError();
@@ -369,8 +368,8 @@ llvm::Error Compilation::measureLatencies(JITModel &floatModel,
 llvm::Error Compilation::measure() {
   auto model = JITModel::create(std::move(*compiled), options.threads);
   compiled.reset();
-  const TargetOptions &machine = options.targetOptions;
   if (!model) {
+    const TargetOptions &machine = options.machines.front();
     if (machine.triple.empty() && machine.cpu.empty() &&
         machine.features.empty())
       return inModel(model.takeError());
@@ -510,13 +509,14 @@ llvm::Expected<Report> compress::compileModel(const CompilerOptions &options,
   if (!target)
     return llvm::createStringError("--target: " +
                                    llvm::toString(target.takeError()));
-  TargetOptions machine = options.targetOptions;
-  llvm::Error available = machine.resolve();
-  if (!available)
-    available = (*target)->checkAvailable(machine);
-  if (available)
-    return llvm::createStringError("--target " + options.target + ": " +
-                                   llvm::toString(std::move(available)));
+  for (TargetOptions machine : options.machines) {
+    llvm::Error available = machine.resolve();
+    if (!available)
+      available = (*target)->checkAvailable(machine);
+    if (available)
+      return llvm::createStringError("--target " + options.target + ": " +
+                                     llvm::toString(std::move(available)));
+  }
   auto output = OutputDirectory::create(options.output);
   if (!output)
     return output.takeError();

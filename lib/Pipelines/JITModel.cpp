@@ -59,17 +59,19 @@ Expected<JITModel> JITModel::create(CompiledModel model, int threads) {
   if (!process)
     return process.takeError();
   library.addGenerator(std::move(*process));
-  auto object = MemoryBuffer::getMemBuffer(
-      StringRef(compiled.object.data(), compiled.object.size()), compiled.name,
-      /*RequiresNullTerminator=*/false);
-  if (Error error = impl.jit->addObjectFile(std::move(object)))
-    return std::move(error);
-  auto entry = impl.jit->lookup("compress_entry");
-  if (!entry)
-    return entry.takeError();
-  auto info = impl.jit->lookup("compress_model_info");
-  if (!info)
-    return info.takeError();
+  for (auto [i, variant] : enumerate(compiled.variants)) {
+    auto object = MemoryBuffer::getMemBuffer(
+        StringRef(variant.object.data(), variant.object.size()),
+        (Twine(compiled.name) + "." + Twine(i)).str(),
+        /*RequiresNullTerminator=*/false);
+    if (Error error = impl.jit->addObjectFile(std::move(object)))
+      return std::move(error);
+  }
+  auto variants = impl.jit->lookup("compress_model_variants");
+  if (!variants)
+    return variants.takeError();
+  const CompressModelVariant &variant =
+      runtime::selectVariant(variants->toPtr<const CompressModelVariant *>());
 
   uint64_t size = compiled.weightsSize;
   uint64_t rounded = alignTo(std::max<uint64_t>(size, 1), 64);
@@ -86,7 +88,7 @@ Expected<JITModel> JITModel::create(CompiledModel model, int threads) {
   CompressStatus status = COMPRESS_OK;
   std::string message;
   impl.instance = runtime::ModelInstance::create(
-      entry->toPtr<CompressEntry>(), *info->toPtr<const CompressModelInfo *>(),
+      variant.entry, *variant.info,
       runtime::Weights::borrow(impl.weights.get(), size), options, status,
       message);
   if (!impl.instance)

@@ -4,6 +4,7 @@
 
 #include "compress/Runtime/ModelInstance.h"
 
+#include <cstdlib>
 #include <cstring>
 
 #if defined(__x86_64__) || defined(__i386__)
@@ -205,6 +206,18 @@ bool hasFeature(const char *, size_t) { return false; }
 
 #endif
 
+/// Whether the user asks to do without.
+bool isDisabled(const char *name, size_t length) {
+  const char *list = std::getenv("COMPRESS_DISABLE_CPU_FEATURES");
+  for (const char *p = list ? list : ""; *p;) {
+    size_t entry = std::strcspn(p, ",");
+    if (entry == length && !std::memcmp(p, name, length))
+      return true;
+    p += entry + (p[entry] == ',');
+  }
+  return false;
+}
+
 } // namespace
 
 std::string compress::runtime::missingCPUFeatures(const char *list) {
@@ -217,7 +230,8 @@ std::string compress::runtime::missingCPUFeatures(const char *list) {
       ++name;
       --nameLength;
     }
-    if (nameLength && *name != '-' && !hasFeature(name, nameLength)) {
+    if (nameLength && *name != '-' &&
+        (!hasFeature(name, nameLength) || isDisabled(name, nameLength))) {
       if (!missing.empty())
         missing += ',';
       missing.append(name, nameLength);
@@ -227,4 +241,13 @@ std::string compress::runtime::missingCPUFeatures(const char *list) {
       ++p;
   }
   return missing;
+}
+
+const CompressModelVariant &
+compress::runtime::selectVariant(const CompressModelVariant *variants) {
+  const CompressModelVariant *variant = variants;
+  while (variant[1].info &&
+         !missingCPUFeatures(variant->info->cpu_features).empty())
+    ++variant;
+  return *variant;
 }

@@ -23,12 +23,18 @@ struct CompressModel {
 
 namespace {
 
-const CompressModelInfo *info() { return &compress_model_info; }
+const CompressModelVariant &variant() {
+  static const CompressModelVariant &selected =
+      selectVariant(compress_model_variants);
+  return selected;
+}
+
+const CompressModelInfo *info() { return variant().info; }
 
 /// model.safetensors for .../model.so, or an empty string.
 std::string defaultWeightsPath() {
   Dl_info library;
-  if (!dladdr(&compress_model_info, &library) || !library.dli_fname)
+  if (!dladdr(&compress_model_variants, &library) || !library.dli_fname)
     return "";
   std::string path = library.dli_fname;
   if (path.size() > 3 && path.compare(path.size() - 3, 3, ".so") == 0)
@@ -46,7 +52,7 @@ CompressStatus create(const char *weightsPath,
   // The C++ library may throw when memory runs out; nothing may pass the C
   // boundary.
   try {
-    const CompressModelInfo &info = compress_model_info;
+    const CompressModelInfo &info = *variant().info;
     CompressModelOptions defaults = {};
     if (!options)
       options = &defaults;
@@ -62,7 +68,7 @@ CompressStatus create(const char *weightsPath,
     }
     if (!status) {
       auto instance = ModelInstance::create(
-          compress_entry, info, std::move(weights), *options, status, error);
+          variant().entry, info, std::move(weights), *options, status, error);
       if (instance) {
         *model = new CompressModel;
         (*model)->instance = std::move(instance);

@@ -36,6 +36,8 @@ EXAMPLES
       --levels f32,int8,int4-g32
   Edit the plan by hand and apply it:
       compress-compile model.onnx -o out2 --plan out/plan.yaml
+  One library for AVX2 and for AVX512 processors:
+      compress-compile model.onnx -o out --target-cpu x86-64-v3,x86-64-v4
   No compression, only compile:
       compress-compile model.onnx -o out --level f32
   Look at the IR on its way:
@@ -117,7 +119,14 @@ struct Options {
       cl::value_desc("name"), cl::init("cpu"), cl::cat(category)};
   cl::opt<std::string> cpu{
       "target-cpu",
-      cl::desc("LLVM's name of the processor (default: this machine's)"),
+      cl::desc("LLVM's name of the processor (default: this machine's); for "
+               "several, separated by commas, the library holds code for each "
+               "and picks when it is loaded"),
+      cl::value_desc("name,..."), cl::cat(category)};
+  cl::opt<std::string> triple{
+      "target-triple",
+      cl::desc("LLVM's name of the platform, such as aarch64-linux-gnu "
+               "(default: this machine's)"),
       cl::value_desc("name"), cl::cat(category)};
   cl::opt<std::string> features{
       "target-features",
@@ -186,8 +195,14 @@ static Expected<CompilerOptions> toCompilerOptions(const Options &parsed) {
   options.levels = parsed.levels;
   options.search = parsed.search;
   options.target = parsed.target;
-  options.targetOptions.cpu = parsed.cpu;
-  options.targetOptions.features = parsed.features;
+  SmallVector<StringRef> cpus;
+  StringRef(parsed.cpu).split(cpus, ',');
+  options.machines.clear();
+  for (StringRef cpu : cpus)
+    options.machines.push_back(
+        TargetOptions{parsed.triple, cpu.trim().str(), parsed.features});
+  if (cpus.size() > 1 && llvm::is_contained(cpus, StringRef()))
+    return createStringError("--target-cpu: an empty name among several");
   options.profile = parsed.profile;
   options.threads = parsed.threads;
   options.seed = parsed.seed;

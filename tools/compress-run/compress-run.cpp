@@ -45,6 +45,13 @@ EXAMPLES
   How fast is it on one core, for a script?
       compress-run out --input samples.npz --repeat 200 --threads 1 --json
 
+ENVIRONMENT
+  OMP_NUM_THREADS, OMP_PROC_BIND ...   threads, as OpenMP defines them;
+                                       --threads wins
+  COMPRESS_DISABLE_CPU_FEATURES        LLVM features that the processor is taken
+                                       not to have, such as avx512f,avx512vnni: a
+                                       library with code for several processors
+                                       picks another one
 EXIT CODE
   0: success; 1: an error, or a result beyond the tolerance; the reason is on
   standard error.
@@ -303,6 +310,8 @@ Error runTool() {
     outs() << model->info().model_name << " (" << model->info().producer
            << ")\n"
            << model->signature();
+    if (*model->info().cpu_features)
+      outs() << "  code for " << model->info().cpu_features << '\n';
     return Error::success();
   }
   Expected<NpzArrays> arrays = readInputs(model->info());

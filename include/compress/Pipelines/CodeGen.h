@@ -26,9 +26,14 @@ public:
   /// Compiles a module of the `onnx` dialect; the module is consumed (lowered
   /// in place). Diagnostics go to the context's handler; the error then only
   /// says that compilation failed.
+  ///
+  /// One model may hold code for several machines of one architecture: the one
+  /// that asks for most of what the processor has is run. Weights that they
+  /// pack alike are stored once. An error for two machines with the same
+  /// features.
   static llvm::Expected<CompiledModel>
   compile(mlir::ModuleOp module, llvm::StringRef name, const Target &target,
-          const TargetOptions &options, bool remarks = false);
+          llvm::ArrayRef<TargetOptions> machines, bool remarks = false);
 
   /// Bytes of the data section of the weight file.
   uint64_t getWeightsSize() const;
@@ -36,7 +41,8 @@ public:
   /// Writes DIR/model.so, DIR/model.h and DIR/model.safetensors; each file
   /// appears whole or not at all.
   llvm::Error writeArtifacts(llvm::StringRef directory) const;
-  /// LLVM IR after optimization, and assembly, for people.
+  /// LLVM IR after optimization, for people; of several machines that of the
+  /// most demanding.
   std::string getLLVMIR() const;
 
   struct Impl;

@@ -52,7 +52,8 @@ struct CompilerOptions {
   std::string search;
 
   std::string target = "cpu";
-  TargetOptions targetOptions;
+  /// What the library is to run on: code for each, in one file.
+  std::vector<TargetOptions> machines{TargetOptions()};
   /// Who runs model.onnx.
   std::string profile = "onnxruntime";
   /// Threads for runs and for the compiler; 0: all cores.

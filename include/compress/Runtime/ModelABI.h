@@ -48,10 +48,16 @@ typedef struct CompressUnrankedMemRef {
 typedef void (*CompressEntry)(void *ctx, const void *weights, void **inputs,
                               void **outputs);
 
-/* Defined by the generated object. */
-void compress_entry(void *ctx, const void *weights, void **inputs,
-                    void **outputs);
-extern const CompressModelInfo compress_model_info;
+/* The code of a model for one kind of processor. Variants of a model differ in
+ * `cpu_features` and `num_slots` only. */
+typedef struct CompressModelVariant {
+  const CompressModelInfo *info;
+  CompressEntry entry;
+} CompressModelVariant;
+
+/* Defined by the generated object: the best variant first; an entry of null
+ * pointers ends it. The first whose features the machine has is run. */
+extern const CompressModelVariant compress_model_variants[];
 
 /* Key of the weight file's `__metadata__` that records, as 16 lower-case
  * hexadecimal digits, the XXH64 (seed 0) of its data section. */

@@ -114,8 +114,15 @@ const char *dtypeName(int32_t dtype);
 
 /// Which of the comma separated LLVM feature names this machine lacks (CPU and
 /// operating system), comma separated; empty when it has all. Names that the
-/// runtime does not know count as lacking: it cannot vouch for them.
+/// runtime does not know count as lacking: it cannot vouch for them. So do
+/// those in the environment variable COMPRESS_DISABLE_CPU_FEATURES, a list
+/// separated by commas.
 std::string missingCPUFeatures(const char *features);
+
+/// The first of `variants` that this machine can run, or the last, which asks
+/// for least.
+const CompressModelVariant &
+selectVariant(const CompressModelVariant *variants);
 
 } // namespace compress::runtime
 

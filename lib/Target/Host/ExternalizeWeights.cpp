@@ -37,6 +37,8 @@ struct ExternalizeWeights
   void runOnOperation() override {
     ModuleOp module = getOperation();
     Builder b(&getContext());
+    if (failed(readStored(module)))
+      return signalPassFailure();
     auto bytesType = MemRefType::get({ShapedType::kDynamic},
                                      IntegerType::get(&getContext(), 8));
     for (auto function : module.getOps<func::FuncOp>()) {
@@ -89,6 +91,32 @@ struct ExternalizeWeights
     module->setAttr(kWeightsSizeAttr, b.getI64IntegerAttr(size));
   }
 
+  /// What the file holds already, for another variant of this module.
+  LogicalResult readStored(ModuleOp module) {
+    auto stored = module->getAttrOfType<ArrayAttr>(kWeightsAttr);
+    if (!stored)
+      return success();
+    for (Attribute attr : stored) {
+      auto entry = cast<DictionaryAttr>(attr);
+      auto host = HostTensor::fromAttr(entry.getAs<ElementsAttr>("value"));
+      if (!host)
+        return module.emitError(llvm::toString(host.takeError()));
+      int64_t offset = entry.getAs<IntegerAttr>("offset").getInt();
+      ArrayRef<char> bytes = host->getBytes();
+      places.try_emplace(getKey(bytes), offset);
+      entries.push_back(entry);
+      size = offset + llvm::alignTo(bytes.size(), kAlignment);
+    }
+    return success();
+  }
+
+  using Key = std::pair<std::array<uint8_t, 32>, size_t>;
+  static Key getKey(ArrayRef<char> bytes) {
+    ArrayRef<uint8_t> raw(reinterpret_cast<const uint8_t *>(bytes.data()),
+                          bytes.size());
+    return {llvm::SHA256::hash(raw), bytes.size()};
+  }
+
   LogicalResult externalize(arith::ConstantOp op, Value base) {
     auto attr = cast<ElementsAttr>(op.getValue());
     auto host = HostTensor::fromAttr(attr);
@@ -111,10 +139,7 @@ struct ExternalizeWeights
 
   int64_t place(ElementsAttr attr, const HostTensor &host) {
     ArrayRef<char> bytes = host.getBytes();
-    ArrayRef<uint8_t> raw(reinterpret_cast<const uint8_t *>(bytes.data()),
-                          bytes.size());
-    std::array<uint8_t, 32> digest = llvm::SHA256::hash(raw);
-    auto [it, isNew] = places.try_emplace({digest, bytes.size()}, size);
+    auto [it, isNew] = places.try_emplace(getKey(bytes), size);
     if (!isNew) {
       ++numShared;
       return it->second;
@@ -135,6 +160,6 @@ struct ExternalizeWeights
 
   int64_t size = 0;
   SmallVector<Attribute> entries;
-  std::map<std::pair<std::array<uint8_t, 32>, size_t>, int64_t> places;
+  std::map<Key, int64_t> places;
 };
 } // namespace

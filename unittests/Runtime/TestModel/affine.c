@@ -17,7 +17,7 @@ static const CompressTensorInfo inputs[1] = {
 static const CompressTensorInfo outputs[2] = {
     {"y", COMPRESS_DTYPE_F32, 2, dims}, {"count", COMPRESS_DTYPE_I64, 0, dims}};
 
-const CompressModelInfo compress_model_info = {COMPRESS_MODEL_ABI_VERSION,
+static const CompressModelInfo info = {COMPRESS_MODEL_ABI_VERSION,
                                                0,
                                                "affine",
                                                "hand",
@@ -35,7 +35,7 @@ typedef struct Matrix {
   int64_t sizes[2], strides[2];
 } Matrix;
 
-void compress_entry(void *ctx, const void *weights, void **in, void **out) {
+static void entry(void *ctx, const void *weights, void **in, void **out) {
   const float *w = (const float *)weights;
   const Matrix *x = (const Matrix *)in[0];
   Matrix *y = (Matrix *)out[0];
@@ -55,3 +55,6 @@ void compress_entry(void *ctx, const void *weights, void **in, void **out) {
   count->offset = 0;
   *(int64_t *)count->aligned = x->sizes[0];
 }
+
+const CompressModelVariant compress_model_variants[] = {{&info, entry},
+                                                          {0, 0}};

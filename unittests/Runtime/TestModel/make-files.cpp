@@ -21,12 +21,12 @@ int main(int argc, char **argv) {
                                         sizeof values)));
   writer.addMetadata("model", "affine");
   WeightFileInfo info = check(writer.write(directory + "/model.safetensors"));
-  if (info.hash != compress_model_info.weights_hash) {
+  if (info.hash != compress_model_variants->info->weights_hash) {
     llvm::errs() << "WEIGHTS_HASH should be 0x"
                  << llvm::format_hex_no_prefix(info.hash, 16) << "\n";
     return 1;
   }
   check(writeFile(directory + "/model.h",
-                  renderModelHeader(compress_model_info)));
+                  renderModelHeader(*compress_model_variants->info)));
   return 0;
 }
