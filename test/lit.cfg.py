@@ -2,7 +2,8 @@
 #
 # Features for REQUIRES: lines
 #   numpy, python-onnx, onnxruntime, python-gguf   the Python package can be imported
-#   avx2, avx512vnni                  the CPU has the instructions
+#   x86-64, avx2, avx512vnni          the CPU has the instructions
+#   aarch64-emulation                 QEMU and a cross compiler for aarch64 are there
 #   onednn                            the build uses oneDNN
 #   asan                              the build is sanitized
 # Substitutions: %python, %examples (the examples folder), %build (the build
@@ -10,6 +11,7 @@
 # tensors), and the path of every tool of ours.
 import os
 import platform
+import shutil
 import subprocess
 import sys
 
@@ -90,6 +92,11 @@ if config.compress_onednn.upper() in ("1", "ON", "TRUE", "YES"):
 if config.compress_asan_options:
     config.available_features.add("asan")
     config.environment.setdefault("ASAN_OPTIONS", config.compress_asan_options)
+
+if all(map(shutil.which, ("qemu-aarch64", "aarch64-linux-gnu-gcc"))):
+    config.available_features.add("aarch64-emulation")
+else:
+    lit_config.note("no qemu-aarch64 or aarch64-linux-gnu-gcc: cross-compiled code is not run")
 
 # A test that hangs fails instead of stopping the run (lit needs psutil for it).
 if lit.util.killProcessAndChildrenIsSupported()[0] and not lit_config.maxIndividualTestTime:

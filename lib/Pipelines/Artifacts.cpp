@@ -10,10 +10,13 @@
 #include "compress/Support/OutputFile.h"
 #include "compress/Support/Safetensors.h"
 #include "mlir/IR/BuiltinTypes.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FileUtilities.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/Program.h"
+#include "llvm/TargetParser/Host.h"
+#include "llvm/TargetParser/Triple.h"
 
 using namespace compress;
 using namespace llvm;
@@ -79,16 +82,35 @@ static Error writeWeights(StringRef path, const CompiledModel::Impl &impl) {
   return Error::success();
 }
 
+/// How Debian names the architecture of a platform; empty for this one.
+static std::string getCrossName(StringRef name) {
+  Triple triple(name), own(sys::getProcessTriple());
+  if (triple.getArch() == own.getArch() && triple.getOS() == own.getOS())
+    return "";
+  StringRef environment = Triple::getEnvironmentTypeName(
+      triple.getEnvironment() == Triple::UnknownEnvironment
+          ? Triple::GNU
+          : triple.getEnvironment());
+  return (Triple::getArchTypeName(triple.getArch()) + "-" +
+          Triple::getOSTypeName(triple.getOS()) + "-" + environment)
+      .str();
+}
+
 /// The runtime archive, next to this program: <prefix>/bin and <prefix>/lib.
-static Expected<std::string> findRuntime() {
+static Expected<std::string> findRuntime(StringRef crossName) {
   static int anchor;
   std::string program =
       sys::fs::getMainExecutable(nullptr, static_cast<void *>(&anchor));
   SmallString<256> path(
       sys::path::parent_path(sys::path::parent_path(program)));
-  sys::path::append(path, "lib", "libCompressRuntime.a");
+  sys::path::append(path, "lib", crossName, "libCompressRuntime.a");
   if (sys::fs::exists(path))
     return path.str().str();
+  if (!crossName.empty())
+    return createStringError("there is no runtime for %s ('%s'): build this "
+                             "compiler where %s-g++ is installed",
+                             crossName.str().c_str(), path.c_str(),
+                             crossName.str().c_str());
 #ifdef COMPRESS_RUNTIME_ARCHIVE
   if (sys::fs::exists(COMPRESS_RUNTIME_ARCHIVE))
     return std::string(COMPRESS_RUNTIME_ARCHIVE);
@@ -97,19 +119,26 @@ static Expected<std::string> findRuntime() {
                            path.c_str());
 }
 
-static Error link(ArrayRef<std::string> objects, StringRef outputPath) {
-  std::string linker;
-  for (const char *name : {"c++", "clang++", "clang++-22", "g++"}) {
-    if (auto found = sys::findProgramByName(name)) {
-      linker = *found;
-      break;
-    }
-  }
-  if (linker.empty())
-    return createStringError(
-        "no linker driver found (tried c++, clang++, g++): install a C++ "
-        "compiler");
-  auto runtime = findRuntime();
+static Expected<std::string> findLinker(StringRef crossName) {
+  std::vector<std::string> names = {"c++", "clang++", "clang++-22", "g++"};
+  if (!crossName.empty())
+    names = {crossName.str() + "-g++"};
+  for (const std::string &name : names)
+    if (auto found = sys::findProgramByName(name))
+      return *found;
+  return createStringError("no linker driver found (tried " +
+                           llvm::join(names, ", ") +
+                           "): install a C++ compiler");
+}
+
+/// Links a model library for the platform `triple`.
+static Error link(ArrayRef<std::string> objects, StringRef triple,
+                  StringRef outputPath) {
+  std::string crossName = getCrossName(triple);
+  auto linker = findLinker(crossName);
+  if (!linker)
+    return linker.takeError();
+  auto runtime = findRuntime(crossName);
   if (!runtime)
     return runtime.takeError();
 
@@ -131,7 +160,7 @@ static Error link(ArrayRef<std::string> objects, StringRef outputPath) {
     if (error || os.has_error())
       return createStringError("cannot write '%s'", exports.c_str());
   }
-  std::vector<std::string> arguments = {linker, "-shared", "-o",
+  std::vector<std::string> arguments = {*linker, "-shared", "-o",
                                         outputPath.str()};
   append_range(arguments, objects);
   append_range(arguments, std::vector<std::string>{
@@ -139,6 +168,8 @@ static Error link(ArrayRef<std::string> objects, StringRef outputPath) {
                               "-Wl,--version-script=" + exports.str().str(),
                               "-Wl,--gc-sections", "-Wl,--no-undefined"});
   std::vector<std::string> libraries = COMPRESS_RUNTIME_LINK_LIBRARIES;
+  if (!crossName.empty())
+    libraries = {"-fopenmp"};
   std::vector<std::string> folders;
   for (const std::string &library : libraries) {
     arguments.push_back(library);
@@ -155,7 +186,7 @@ static Error link(ArrayRef<std::string> objects, StringRef outputPath) {
                                           StringRef(log)};
   std::string message;
   int status =
-      sys::ExecuteAndWait(linker, references, std::nullopt, redirects,
+      sys::ExecuteAndWait(*linker, references, std::nullopt, redirects,
                           /*SecondsToWait=*/0, /*MemoryLimit=*/0, &message);
   if (status == 0)
     return Error::success();
@@ -216,7 +247,8 @@ Error CompiledModel::writeArtifacts(StringRef directory) const {
   }
   std::string temporary = inDirectory("model.so.tmp");
   FileRemover removeTemporary(temporary);
-  if (Error error = link(objects, temporary))
+  if (Error error =
+          link(objects, impl->variants.front().options.triple, temporary))
     return error;
   if (std::error_code error =
           sys::fs::rename(temporary, inDirectory("model.so")))

@@ -11,6 +11,8 @@
 #include "llvm/ExecutionEngine/Orc/ExecutionUtils.h"
 #include "llvm/ExecutionEngine/Orc/LLJIT.h"
 #include "llvm/Support/MemoryBuffer.h"
+#include "llvm/TargetParser/Host.h"
+#include "llvm/TargetParser/Triple.h"
 #include <cstdlib>
 #include <cstring>
 
@@ -39,6 +41,11 @@ Expected<JITModel> JITModel::create(CompiledModel model, int threads) {
   impl.model = std::move(model);
   const CompiledModel::Impl &compiled = *impl.model.impl;
 
+  Triple triple(compiled.variants.front().options.triple);
+  if (Triple own(sys::getProcessTriple());
+      triple.getArch() != own.getArch() || triple.getOS() != own.getOS())
+    return createStringError("the model was compiled for " + triple.str() +
+                             ", this is " + own.str());
   auto jit = orc::LLJITBuilder().create();
   if (!jit)
     return jit.takeError();

@@ -11,19 +11,22 @@
 #include "llvm/TargetParser/Host.h"
 #include "llvm/TargetParser/SubtargetFeature.h"
 #include "llvm/TargetParser/Triple.h"
+#include <mutex>
 
 using namespace compress;
 
 llvm::Error TargetOptions::resolve() {
-  static bool initialized = [] {
-    llvm::InitializeNativeTarget();
-    llvm::InitializeNativeTargetAsmPrinter();
-    return true;
-  }();
-  (void)initialized;
+  static std::once_flag initialized;
+  std::call_once(initialized, [] {
+    llvm::InitializeAllTargetInfos();
+    llvm::InitializeAllTargets();
+    llvm::InitializeAllTargetMCs();
+    llvm::InitializeAllAsmPrinters();
+  });
   bool native = triple.empty();
-  if (native)
-    triple = llvm::sys::getProcessTriple();
+  // "aarch64-linux-gnu" leaves out the vendor.
+  triple =
+      native ? llvm::sys::getProcessTriple() : llvm::Triple::normalize(triple);
   if (cpu.empty() && native) {
     cpu = llvm::sys::getHostCPUName().str();
     if (features.empty()) {
@@ -33,6 +36,9 @@ llvm::Error TargetOptions::resolve() {
       features = list.getString();
     }
   }
+  // What every processor of the architecture has.
+  if (cpu.empty() && features.empty())
+    cpu = "generic";
   std::string error;
   const llvm::Target *target =
       llvm::TargetRegistry::lookupTarget(llvm::Triple(triple), error);

@@ -30,6 +30,16 @@ SmallVector<Value> compress::cpu::splitBytes(KernelBuilder &k,
   unsigned lanes = isa.getLanes();
   if (isa.dotU8S8)
     return {k.bitcast(words, k.vector(4 * lanes, k.i8()))};
+  if (isa.dotS8S8) {
+    // An upper bit stands for 128, and as s8 for -128.
+    auto asBytes = [&](Value v) {
+      return k.bitcast(v, k.vector(4 * lanes, k.i8()));
+    };
+    if (isSigned)
+      return {asBytes(words), asBytes(words)};
+    return {asBytes(k.bitAnd(words, 0x7f7f7f7f)),
+            asBytes(k.bitAnd(words, int32_t(0x80808080)))};
+  }
   if (isa.dotS16) {
     Value halves = k.bitcast(words, k.vector(2 * lanes, k.i16()));
     if (isSigned)
@@ -49,6 +59,12 @@ Value compress::cpu::emitDot(KernelBuilder &k, const KernelISA &isa, Value sum,
                              ArrayRef<Value> a, ArrayRef<Value> b) {
   if (isa.dotU8S8)
     return k.call(isa.dotU8S8, sum.getType(), {sum, a[0], b[0]});
+  if (isa.dotS8S8) {
+    auto dot = [&](Value start, unsigned i) {
+      return k.call(isa.dotS8S8, sum.getType(), {start, a[i], b[i]});
+    };
+    return k.sub(dot(sum, 0), dot(k.integer(sum.getType(), 0), 1));
+  }
   for (auto [x, y] : llvm::zip_equal(a, b))
     sum = k.add(sum, isa.dotS16 ? k.call(isa.dotS16, sum.getType(), {x, y})
                                 : k.mul(x, y));

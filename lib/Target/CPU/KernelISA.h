@@ -44,6 +44,9 @@ struct KernelISA {
   unsigned blockRows[4];
   /// Width of a panel of float weights.
   unsigned floatVectors;
+  /// `acc[i32] += sum of 4 x s8 * s8`, or null; used where there is no
+  /// `dotU8S8`, with the upper bit of u8 apart.
+  const char *dotS8S8 = nullptr;
 
   unsigned getLanes() const { return vectorBits / 32; }
   /// Bytes from one row of k quantized activations to the next, and behind the
