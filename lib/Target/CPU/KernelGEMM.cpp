@@ -101,11 +101,12 @@ compress::cpu::emitDotTile(KernelBuilder &k, const KernelISA &isa,
   int64_t stepBytes = int64_t(vectors) * lanes * 4;
   VectorType sumType = k.vector(lanes, k.i32());
   SmallVector<Value> sums(rowBases.size() * vectors, k.integer(sumType, 0));
-  auto step = [&](Value aOffset, Value bOffset, ValueRange carried) {
+  auto step = [&](Value aOffset, Value bOffset, int64_t vectorBytes,
+                  ValueRange carried) {
     SmallVector<Value> result(carried);
     SmallVector<SmallVector<Value>> columns;
     for (unsigned v = 0; v < vectors; ++v) {
-      Value bytes = k.loadVector(4 * lanes, b, k.add(bOffset, v * lanes * 4));
+      Value bytes = k.loadVector(4 * lanes, b, k.add(bOffset, v * vectorBytes));
       columns.push_back(
           splitBytes(k, isa, k.bitcast(bytes, sumType), /*isSigned=*/true));
     }
@@ -128,12 +129,33 @@ compress::cpu::emitDotTile(KernelBuilder &k, const KernelISA &isa,
       [&](Value offset, Value run, ValueRange carried) -> SmallVector<Value> {
         Value base = k.add(panelBase, k.mul(run, axis.getSteps() * stepBytes));
         if (axis.getSteps() == 1)
-          return step(offset, base, carried);
-        return k.loop(zero, k.index(axis.getSteps()), 1, carried,
-                      [&](Value s, ValueRange inner) {
-                        return step(k.add(offset, k.mul(s, 4)),
-                                    k.add(base, k.mul(s, stepBytes)), inner);
-                      });
+          return step(offset, base, lanes * 4, carried);
+        if (axis.tileSteps == 1)
+          return k.loop(zero, k.index(axis.getSteps()), 1, carried,
+                        [&](Value s, ValueRange inner) {
+                          return step(k.add(offset, k.mul(s, 4)),
+                                      k.add(base, k.mul(s, stepBytes)),
+                                      lanes * 4, inner);
+                        });
+        auto emitTile = [&](Value first, int64_t steps, ValueRange inner) {
+          Value tile = k.add(base, k.mul(first, stepBytes));
+          return k.loop(zero, k.index(steps), 1, inner,
+                        [&](Value s, ValueRange innermost) {
+                          return step(k.add(offset, k.mul(k.add(first, s), 4)),
+                                      k.add(tile, k.mul(s, lanes * 4)),
+                                      steps * lanes * 4, innermost);
+                        });
+        };
+        int64_t whole = axis.getSteps() / axis.tileSteps * axis.tileSteps;
+        SmallVector<Value> next(carried);
+        if (whole)
+          next = k.loop(zero, k.index(whole), axis.tileSteps, next,
+                        [&](Value first, ValueRange inner) {
+                          return emitTile(first, axis.tileSteps, inner);
+                        });
+        if (whole < axis.getSteps())
+          next = emitTile(k.index(whole), axis.getSteps() - whole, next);
+        return next;
       });
 }
 
@@ -215,6 +237,7 @@ std::string compress::cpu::generateDotGEMM(ModuleOp module,
   Panels panels(isa, gemm.n);
   DotAxis axis;
   axis.run = gemm.k;
+  axis.tileSteps = isa.getTileSteps();
   int64_t padded = panels.getPaddedColumns();
   SmallVector<Type> types{
       dynamic(b.getI8Type()),

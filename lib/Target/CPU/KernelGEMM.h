@@ -37,6 +37,9 @@ inline constexpr int64_t kSmallWork = int64_t(1) << 19;
 struct DotAxis {
   llvm::SmallVector<std::pair<int64_t, int64_t>> outer;
   int64_t run = 0;
+  /// Steps of a run whose words of one vector of columns lie side by side in
+  /// packed weights, as tile registers read them.
+  int64_t tileSteps = 1;
 
   int64_t getNumRuns() const {
     int64_t count = 1;

@@ -58,6 +58,8 @@ struct KernelISA {
   int64_t getRowSlack(int64_t k) const {
     return 64 + (hasDotTiles ? 31 * getRowBytes(k) : 0);
   }
+  /// Groups of four bytes along the sum that a tile register holds.
+  int64_t getTileSteps() const { return hasDotTiles ? 16 : 1; }
   /// Columns of the widest tile.
   unsigned getPanelColumns() const { return maxVectors * getLanes(); }
 };

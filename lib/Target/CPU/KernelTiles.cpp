@@ -84,7 +84,7 @@ private:
   void emitProducts(Value step, int64_t extent, unsigned rowTiles,
                     unsigned first, unsigned columnTiles,
                     MutableArrayRef<Value> results) {
-    Value aStride = k.index(rowBytes), bStride = k.index(vectors * 64);
+    Value aStride = k.index(rowBytes), bStride = k.index(64);
     SmallVector<Value> rows;
     for (unsigned i = 0; i < rowTiles; ++i) {
       Value at = k.add(k.add(rowBase, k.mul(step, 4)), 16 * i * rowBytes);
@@ -93,8 +93,8 @@ private:
           ValueRange{at}, aStride));
     }
     for (unsigned j = 0; j < columnTiles; ++j) {
-      Value at =
-          k.add(k.add(panelBase, k.mul(step, vectors * 64)), (first + j) * 64);
+      Value at = k.add(k.add(panelBase, k.mul(step, vectors * 64)),
+                       (first + j) * extent * 64);
       Value column = amx::TileLoadOp::create(
           k.b, k.loc, amx::TileType::get({extent, 64}, k.i8()), b,
           ValueRange{at}, bStride);

@@ -98,14 +98,19 @@ HostTensor compress::cpu::packDotWeights(const WeightMatrix &weight,
     int64_t first = p * panels.getFullColumns();
     int64_t width = p < panels.numFull ? panels.getFullColumns()
                                        : panels.tailVectors * panels.lanes;
+    int64_t tileColumns = axis.tileSteps > 1 ? panels.lanes : width;
     for (int64_t run = 0; run < axis.getNumRuns(); ++run)
-      for (int64_t step = 0; step < steps; ++step)
-        for (int64_t column = 0; column < width; ++column)
-          for (int64_t byte = 0; byte < 4; ++byte, ++out) {
-            int64_t n = first + column, within = step * 4 + byte;
-            if (n < weight.getN() && within < axis.run)
-              *out = int8_t(weight.getCode(n, run * axis.run + within));
-          }
+      for (int64_t tile = 0; tile < steps; tile += axis.tileSteps)
+        for (int64_t vector = 0; vector < width; vector += tileColumns)
+          for (int64_t step = tile;
+               step < std::min(tile + axis.tileSteps, steps); ++step)
+            for (int64_t column = vector; column < vector + tileColumns;
+                 ++column)
+              for (int64_t byte = 0; byte < 4; ++byte, ++out) {
+                int64_t n = first + column, within = step * 4 + byte;
+                if (n < weight.getN() && within < axis.run)
+                  *out = int8_t(weight.getCode(n, run * axis.run + within));
+              }
   }
   return result;
 }
