@@ -62,6 +62,10 @@ void compress::buildHostLoweringPipeline(OpPassManager &pm,
   pm.addPass(createCanonicalizerPass());
   // An input that is also an output was cloned.
   pm.addPass(createConvertBufferizationToMemRefPass());
+  pm.addNestedPass<func::FuncOp>(
+      bufferization::createOptimizeAllocationLivenessPass());
+  if (options.optimize)
+    pm.addNestedPass<func::FuncOp>(createCompressPlanMemory());
 
   // To loops.
   if (options.optimize) {

@@ -30,6 +30,8 @@ inline constexpr llvm::StringLiteral kPreparedBytesAttr =
 inline constexpr llvm::StringLiteral kWeightsAttr = "compress.weights";
 inline constexpr llvm::StringLiteral kWeightsSizeAttr = "compress.weights_size";
 inline constexpr llvm::StringLiteral kNumSlotsAttr = "compress.num_slots";
+/// Bytes of the block that holds a function's intermediates.
+inline constexpr llvm::StringLiteral kWorkspaceAttr = "compress.workspace";
 inline constexpr llvm::StringLiteral kArgumentRoleAttr = "compress.role";
 
 /// The steps shared by the targets that run on the host processor, from

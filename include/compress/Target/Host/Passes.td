@@ -184,6 +184,24 @@ def CompressRelaxFloat : Pass<"compress-relax-float"> {
   let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
 }
 
+def CompressPlanMemory : Pass<"compress-plan-memory", "::mlir::func::FuncOp"> {
+  let summary = "Puts buffers that are not needed at the same time at one place";
+  let description = [{
+    Buffers of known size that the function's body allocates and frees become
+    views of one block, which the attribute `compress.workspace` gives the size
+    of. Buffers share a place if one is freed before the other is allocated
+    (upstream's `optimize-allocation-liveness` moves frees up to the last use).
+    Buffers of a size known at run time stay with the allocator, which reuses
+    what was freed.
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect"
+  ];
+  let statistics = [
+    Statistic<"numPlaced", "placed", "Buffers that became views">
+  ];
+}
+
 def CompressEmitEntry : Pass<"compress-emit-entry", "::mlir::ModuleOp"> {
   let summary = "Emits the entry point of the model ABI";
   let description = [{
