@@ -38,6 +38,8 @@ struct Context {
   const char *weightsBegin = nullptr;
   const char *weightsEnd = nullptr;
   int32_t threads = 1;
+  /// Whether runs at the same time divide these threads between them.
+  bool sharesCores = false;
   Observer observer = nullptr;
   void *observerData = nullptr;
   std::vector<Slot> slots;

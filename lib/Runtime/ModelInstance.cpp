@@ -6,6 +6,8 @@
 #include "Context.h"
 
 #include <algorithm>
+#include <atomic>
+#include <cstdlib>
 #include <cstring>
 #include <mutex>
 #include <omp.h>
@@ -97,22 +99,33 @@ static_assert(offsetof(Descriptor, extents) == sizeof(CompressMemRefHead),
 
 thread_local Context *activeContext = nullptr;
 
+/// What OMP_NUM_THREADS says, else all cores that the process may use.
 int availableCores() {
+  if (std::getenv("OMP_NUM_THREADS"))
+    return std::max(1, omp_get_max_threads());
   cpu_set_t set;
   if (sched_getaffinity(0, sizeof set, &set) == 0)
     return std::max(1, CPU_COUNT(&set));
   return std::max(1, omp_get_num_procs());
 }
 
+/// Runs that are under way in this process.
+std::atomic<int> activeRuns{0};
+
 /// What this thread is executing and with how many threads; the caller's OpenMP
 /// setting and an outer run (a model called by an observer) come back after it.
+/// Runs at the same time share the cores unless a number of threads was asked
+/// for; results do not depend on it.
 struct RunScope {
   explicit RunScope(Context *ctx)
       : outer(activeContext), threads(omp_get_max_threads()) {
+    int runs = ++activeRuns;
     activeContext = ctx;
-    omp_set_num_threads(ctx->threads);
+    omp_set_num_threads(ctx->sharesCores ? std::max(1, ctx->threads / runs)
+                                         : ctx->threads);
   }
   ~RunScope() {
+    --activeRuns;
     omp_set_num_threads(threads);
     activeContext = outer;
   }
@@ -222,6 +235,7 @@ CompressStatus ModelInstance::setThreads(int32_t threads) {
                 "the number of threads is 0 (all cores) to 4096, not " +
                     std::to_string(threads));
   impl->context->threads = threads ? threads : availableCores();
+  impl->context->sharesCores = threads == 0;
   return COMPRESS_OK;
 }
 

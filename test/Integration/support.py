@@ -11,6 +11,7 @@ import sys
 
 TOOLS = pathlib.Path(os.environ.get("COMPRESS_TOOLS_DIR", "build/bin"))
 EXAMPLES = pathlib.Path(os.environ.get("COMPRESS_EXAMPLES", "examples"))
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 ARTIFACTS = ("model.so", "model.h", "model.safetensors", "model.onnx", "plan.yaml",
              "report.html", "report.json")
 

@@ -107,7 +107,9 @@ typedef struct CompressTensor {
 
 /* Zero-initialize, then set what you need. */
 typedef struct CompressModelOptions {
-  int32_t threads;        /* 0: all cores that the process may use */
+  int32_t threads;        /* 0: all cores that the process may use, shared
+                             with other runs at the same time (or what
+                             OMP_NUM_THREADS says) */
   int32_t verify_weights; /* 1: read the whole weight file and check its hash;
                              0: check size and the hash its header records */
 } CompressModelOptions;
