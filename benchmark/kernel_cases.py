@@ -37,7 +37,7 @@ def own(level, base, bar, m=128, **more):
 # The levels by which `compress-compile` is asked for each case.
 CASES = {
     "f32": Case("f32", {1: 1.0, 16: 0.95, 128: 0.90},
-                peers=("matmul", "openvino")),
+                peers=("matmul", "openvino", "onednn")),
     "int4": Case("int4-g32-dynamic-ag32", {1: 0.95, 16: 0.5, 128: 0.38}, "int4",
                  peers=("nbits-4", "nbits-0"), arithmetic="int8"),
     # Activations stay f32, which `accuracy_level` 4 does not do.
@@ -141,7 +141,7 @@ def save_peer(name, case, path, m, k, n):
     import numpy as np
     from onnx import helper
     w, codes, scales = make_weights(case.weights, k, n)
-    if name in ("matmul", "openvino"):
+    if name in ("matmul", "openvino", "onednn"):
         return save_model(case, path, m, k, n)
     if name.startswith("nbits-"):
         # [n, groups, group / 2]: two codes a byte, the first one low, plus 8.

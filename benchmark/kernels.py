@@ -368,6 +368,7 @@ def main():
     except ImportError as error:
         raise BenchmarkError(f"{error}: install requirements.txt") from error
     compiler = find_compiler(options.bin)
+    peer_tools.tools = options.bin
     tool = None if options.prepare else find_roofline(compiler)
     before = machine()
     ceilings = {threads: measure_ceilings(tool, threads)

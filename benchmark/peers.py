@@ -4,6 +4,7 @@
 """Models as ONNX Runtime's own tools prepare them, at their best settings for
 CPUs, and runtimes that are measured when they are installed."""
 import contextlib
+import ctypes
 import importlib.util
 import io
 import logging
@@ -13,12 +14,24 @@ import subprocess
 import sys
 import tempfile
 
-from harness import BenchmarkError, Peer
+from harness import BenchmarkError, Peer, find_compiler
 
-OPTIONAL = {"openvino": "openvino", "iree": "iree.runtime"}
+OPTIONAL = {"openvino": "openvino", "iree": "iree.runtime", "onednn": None}
+
+
+# Where the build's tools are, if not in build/bin.
+tools = None
+
+
+def onednn_library():
+    """Built by `ninja benchmark` where the runtime uses oneDNN."""
+    return os.path.join(os.path.dirname(find_compiler(tools)), "..", "lib",
+                        "compress-onednn-peer.so")
 
 
 def available(name):
+    if name == "onednn":
+        return os.path.isfile(onednn_library())
     try:
         return importlib.util.find_spec(OPTIONAL[name]) is not None
     except ModuleNotFoundError:
@@ -152,6 +165,37 @@ class IREEPeer:
         self.entry(*self.arguments)
 
 
+class OneDNNPeer:
+    """oneDNN's matrix product, weights reordered in advance."""
+
+    def __init__(self, path, threads):
+        import onnx
+        self.library = ctypes.CDLL(onednn_library())
+        self.library.onednn_create.restype = ctypes.c_void_p
+        self.weights = onnx.numpy_helper.to_array(
+            onnx.load(path).graph.initializer[0])
+        self.threads = threads
+
+    def bind(self, feeds, output_names):
+        import numpy as np
+        x = np.ascontiguousarray(feeds["x"])
+        w = np.ascontiguousarray(self.weights)
+        y = np.zeros((len(x), w.shape[1]), np.float32)
+        pointer = [ctypes.c_void_p(array.ctypes.data) for array in (w, x, y)]
+        self.kept, self.results = (x, w), [y]
+        handle = self.library.onednn_create(
+            *(ctypes.c_int64(size) for size in (*x.shape, w.shape[1])),
+            pointer[0], self.threads)
+        if not handle:
+            raise BenchmarkError("oneDNN has no such product")
+        self.arguments = ctypes.c_void_p(handle), pointer[1], pointer[2]
+        self.run()
+
+    def run(self):
+        if self.library.onednn_run(*self.arguments):
+            raise BenchmarkError("oneDNN: the product failed")
+
+
 def compile_for_iree(path):
     """The module beside the model, compiled unless it is there."""
     import onnx
@@ -183,4 +227,5 @@ def compile_for_iree(path):
     return module
 
 
-ENGINES = {"ort": Peer, "openvino": OpenVINOPeer, "iree": IREEPeer}
+ENGINES = {"ort": Peer, "openvino": OpenVINOPeer, "iree": IREEPeer,
+           "onednn": OneDNNPeer}
