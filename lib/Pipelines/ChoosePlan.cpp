@@ -137,19 +137,27 @@ namespace {
 class DropSearch {
 public:
   DropSearch(const PlanRequest &request, const PlanSubject &subject,
-             ArrayRef<SiteChoices> table)
-      : request(request), subject(subject), table(table) {}
+             Problem table)
+      : request(request), subject(subject), table(std::move(table)),
+        bytes(*this->table.lookupCost("bytes")) {}
 
   llvm::Expected<Plan> run(std::optional<uint64_t> largest,
                            std::vector<std::string> &notes);
 
 private:
   /// The plan under a budget when its drop is acceptable.
-  llvm::Expected<bool> attempt(std::optional<uint64_t> bytes);
+  llvm::Expected<bool> attempt(std::optional<uint64_t> limit);
+  llvm::Expected<Assignment> solve(std::optional<uint64_t> limit) {
+    table.removeLimit(bytes);
+    if (limit)
+      table.setLimit(bytes, double(*limit));
+    return request.search->solve(table);
+  }
 
   const PlanRequest &request;
   const PlanSubject &subject;
-  ArrayRef<SiteChoices> table;
+  Problem table;
+  Quantity bytes;
   std::map<std::vector<unsigned>, double> measured;
   /// Of the last attempt.
   Assignment last;
@@ -157,8 +165,8 @@ private:
 };
 } // namespace
 
-llvm::Expected<bool> DropSearch::attempt(std::optional<uint64_t> bytes) {
-  auto assignment = request.search->solve(table, Budget{bytes});
+llvm::Expected<bool> DropSearch::attempt(std::optional<uint64_t> limit) {
+  auto assignment = solve(limit);
   if (!assignment)
     return assignment.takeError();
   last = std::move(*assignment);
@@ -193,18 +201,18 @@ llvm::Expected<Plan> DropSearch::run(std::optional<uint64_t> largest,
   double bestDrop = lastDrop;
 
   uint64_t low = 0;
-  for (const SiteChoices &site : table) {
+  for (const SiteChoices &site : table.sites) {
     uint64_t least = UINT64_MAX;
     for (const Choice &choice : site.choices)
-      least = std::min(least, choice.bytes);
+      if (choice.excluded.empty())
+        least = std::min(least, uint64_t(choice.costs[bytes]));
     low += least;
   }
   // `low` is a budget that is known or taken to be too small.
-  for (int step = 0; step < maxSteps + 1 && best.bytes > low; ++step) {
-    uint64_t budget = step ? low + (best.bytes - low) / 2 : low;
+  for (int step = 0; step < maxSteps + 1 && best.get(bytes) > low; ++step) {
+    uint64_t budget = step ? low + (uint64_t(best.get(bytes)) - low) / 2 : low;
     // Not every search reaches the sum of the smallest choices.
-    if (auto feasible = request.search->solve(table, Budget{budget});
-        !feasible) {
+    if (auto feasible = solve(budget); !feasible) {
       llvm::consumeError(feasible.takeError());
       low = budget + 1;
       continue;
@@ -212,7 +220,7 @@ llvm::Expected<Plan> DropSearch::run(std::optional<uint64_t> largest,
     auto good = attempt(budget);
     if (!good)
       return good.takeError();
-    if (*good && last.bytes < best.bytes) {
+    if (*good && last.get(bytes) < best.get(bytes)) {
       best = last;
       bestDrop = lastDrop;
     } else if (!*good) {
@@ -220,7 +228,7 @@ llvm::Expected<Plan> DropSearch::run(std::optional<uint64_t> largest,
     } else {
       break;
     }
-    bar.update(step + 2, formatBytes(best.bytes));
+    bar.update(step + 2, formatBytes(uint64_t(best.get(bytes))));
   }
   notes.push_back("--max-drop: " + std::to_string(measured.size()) +
                   " plans were measured; the chosen one loses " +
@@ -265,8 +273,9 @@ llvm::Expected<Plan> compress::choosePlan(const PlanRequest &request,
   if (!table)
     return table.takeError();
   if (request.maxDrop)
-    return DropSearch(request, subject, *table).run(budget, notes);
-  auto assignment = request.search->solve(*table, Budget{budget});
+    return DropSearch(request, subject, std::move(*table)).run(budget, notes);
+  table->setLimit(*table->lookupCost("bytes"), double(*budget));
+  auto assignment = request.search->solve(*table);
   if (!assignment)
     return atOption("--max-size", assignment.takeError());
   return makePlan(subject.sites.sites, *table, *assignment);

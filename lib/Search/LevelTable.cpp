@@ -11,13 +11,16 @@
 using namespace mlir;
 using namespace compress;
 
-llvm::Expected<std::vector<SiteChoices>>
+llvm::Expected<Problem>
 compress::buildLevelTable(ArrayRef<Site> sites, ArrayRef<Level> levels,
                           const Statistics *statistics,
                           const ProgressCallback &progress) {
-  std::vector<SiteChoices> table(sites.size());
+  Problem problem;
+  problem.costs = {{"bytes"}};
+  std::vector<SiteChoices> &table = problem.sites;
+  table.resize(sites.size());
   if (sites.empty() || levels.empty())
-    return table;
+    return problem;
   for (auto [site, row] : llvm::zip_equal(sites, table)) {
     row.site = site.name;
     row.choices.resize(levels.size());
@@ -32,9 +35,9 @@ compress::buildLevelTable(ArrayRef<Site> sites, ArrayRef<Level> levels,
     Choice &choice = table[i / levels.size()].choices[i % levels.size()];
     choice.level = level.getSpelling().str();
     if (level.isNone()) {
-      choice.bytes = site.getBytes();
+      choice.costs = {double(site.getBytes())};
     } else if (auto encoded = encodeSite(site, level, statistics)) {
-      choice.bytes = getStorageBytes(encoded->type);
+      choice.costs = {double(getStorageBytes(encoded->type))};
       choice.error = encoded->weight.error.relative;
     } else {
       errors[i] = llvm::toString(encoded.takeError());
@@ -45,14 +48,15 @@ compress::buildLevelTable(ArrayRef<Site> sites, ArrayRef<Level> levels,
   for (const std::string &error : errors)
     if (!error.empty())
       return llvm::createStringError(Twine(error));
-  return table;
+  return problem;
 }
 
-Plan compress::makePlan(ArrayRef<Site> sites, ArrayRef<SiteChoices> table,
+Plan compress::makePlan(ArrayRef<Site> sites, const Problem &problem,
                         const Assignment &assignment) {
   Plan plan;
+  std::optional<Quantity> bytes = problem.lookupCost("bytes");
   for (auto [site, row, index] :
-       llvm::zip_equal(sites, table, assignment.choices)) {
+       llvm::zip_equal(sites, problem.sites, assignment.choices)) {
     const Choice &choice = row.choices[index];
     PlanEntry &entry = plan.sites.emplace_back();
     entry.name = site.name;
@@ -60,9 +64,12 @@ Plan compress::makePlan(ArrayRef<Site> sites, ArrayRef<SiteChoices> table,
     entry.op = site.getOpName();
     entry.node = site.getNodeName();
     entry.shape = site.type.getShape().vec();
-    entry.bits = double(choice.bytes) * 8 / double(site.getNumElements());
     entry.bytesBefore = site.getBytes();
-    entry.bytesAfter = choice.bytes;
+    if (bytes) {
+      double size = choice.costs[*bytes];
+      entry.bits = size * 8 / double(site.getNumElements());
+      entry.bytesAfter = uint64_t(size);
+    }
     entry.error = choice.error;
   }
   return plan;

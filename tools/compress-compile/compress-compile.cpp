@@ -110,7 +110,7 @@ struct Options {
       cl::desc("What the search chooses from (default f32,int8,int4-g32)"),
       cl::value_desc("a,b,..."), cl::cat(category)};
   cl::opt<std::string> search{"search",
-                              cl::desc("How to search (default greedy)"),
+                              cl::desc("How to search (default dp)"),
                               cl::value_desc("name"), cl::cat(category)};
   cl::opt<std::string> target{
       "target", cl::desc("What the library runs on (default cpu)"),

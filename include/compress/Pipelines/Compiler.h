@@ -68,7 +68,7 @@ struct CompilerOptions {
 
   static constexpr llvm::StringLiteral defaultLevel = "int8";
   static constexpr llvm::StringLiteral defaultLevels = "f32,int8,int4-g32";
-  static constexpr llvm::StringLiteral defaultSearch = "greedy";
+  static constexpr llvm::StringLiteral defaultSearch = "dp";
 };
 
 /// Compiles a model. On success all files are in `options.output`: model.so,

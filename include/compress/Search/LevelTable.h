@@ -13,17 +13,18 @@
 namespace compress {
 
 /// Encodes every site at every level, in parallel on the context's threads,
-/// and keeps bytes and errors. The error of a choice is the layer's relative
-/// output error (`LayerError::relative`), which is comparable between sites;
-/// it says nothing about rounded activations. The result does not depend on
-/// the number of threads. Errors: a level that a site cannot have.
-llvm::Expected<std::vector<SiteChoices>>
+/// and keeps the error and the cost "bytes". The error of a choice is the
+/// layer's relative output error (`LayerError::relative`), which is comparable
+/// between sites; it says nothing about rounded activations. The result does
+/// not depend on the number of threads. Errors: a level that a site cannot
+/// have.
+llvm::Expected<Problem>
 buildLevelTable(llvm::ArrayRef<Site> sites, llvm::ArrayRef<Level> levels,
                 const Statistics *statistics = nullptr,
                 const ProgressCallback &progress = nullptr);
 
 /// The assignment as a plan with predicted bits, bytes and errors.
-Plan makePlan(llvm::ArrayRef<Site> sites, llvm::ArrayRef<SiteChoices> table,
+Plan makePlan(llvm::ArrayRef<Site> sites, const Problem &problem,
               const Assignment &assignment);
 
 } // namespace compress
