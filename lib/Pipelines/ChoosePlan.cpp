@@ -265,7 +265,7 @@ llvm::Expected<Plan> compress::choosePlan(const PlanRequest &request,
   ProgressBar bar("levels", subject.sites.sites.size() * request.levels.size());
   std::mutex mutex;
   auto table = buildLevelTable(subject.sites.sites, request.levels,
-                               subject.statistics, [&](size_t done, size_t) {
+                               subject.database, [&](size_t done, size_t) {
                                  std::lock_guard<std::mutex> lock(mutex);
                                  bar.update(done);
                                });

@@ -9,6 +9,7 @@
 
 #include "compress/Pipelines/Compiler.h"
 #include "compress/Plan/Plan.h"
+#include "compress/Search/LevelDatabase.h"
 
 namespace compress {
 
@@ -40,7 +41,7 @@ struct PlanSubject {
   const SiteList &sites;
   /// Bytes of all weights and constants, sites or not.
   uint64_t bytes;
-  const Statistics *statistics;
+  const LevelDatabase &database;
   /// Measures how much worse the model gets with a plan
   /// (`Evaluation::getDrop`).
   llvm::function_ref<llvm::Expected<double>(const Plan &)> measureDrop;

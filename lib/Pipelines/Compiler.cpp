@@ -97,6 +97,9 @@ private:
   llvm::Expected<double> measureDrop(const Plan &plan);
   llvm::Error measureLatencies(JITModel &floatModel, JITModel &model);
 
+  llvm::Error openCache();
+  ApplyOptions getApplyOptions();
+
   const CompilerOptions &options;
   MLIRContext &context;
   const Target &target;
@@ -112,6 +115,8 @@ private:
   std::optional<CalibrationData> data;
   std::optional<EvaluationData> evaluation;
   std::optional<Statistics> statistics;
+  std::unique_ptr<ContentCache> cache;
+  LevelDatabase database;
   Plan plan;
   /// Nothing was encoded: both models are the same.
   bool isFloat = false;
@@ -150,14 +155,37 @@ llvm::Expected<JITModel *> Compilation::getFloatModel() {
   return &*floatModel;
 }
 
+llvm::Error Compilation::openCache() {
+  std::string directory = options.cache;
+  if (directory.empty() && options.resume)
+    directory = output.getPath().str() + ".cache";
+  if (directory.empty())
+    return llvm::Error::success();
+  auto opened = ContentCache::open(directory);
+  if (!opened)
+    return llvm::createStringError(
+        StringRef(options.cache.empty() ? "--resume: " : "--cache: ") +
+        llvm::toString(opened.takeError()));
+  cache = std::move(*opened);
+  return llvm::Error::success();
+}
+
+/// The functions live as long as this object.
+ApplyOptions Compilation::getApplyOptions() {
+  ApplyOptions applyOptions;
+  applyOptions.statistics = statistics ? &*statistics : nullptr;
+  applyOptions.encode = [this](const Site &site, const Level &level) {
+    return database.encode(site, level);
+  };
+  return applyOptions;
+}
+
 llvm::Expected<double> Compilation::measureDrop(const Plan &candidate) {
   auto reference = getFloatModel();
   if (!reference)
     return reference.takeError();
   Module copy = clone(floatModule);
-  ApplyOptions applyOptions;
-  applyOptions.statistics = statistics ? &*statistics : nullptr;
-  auto applied = applyPlan(getMain(*copy), candidate, applyOptions);
+  auto applied = applyPlan(getMain(*copy), candidate, getApplyOptions());
   if (!applied)
     return applied.takeError();
   auto compiled = compileModule(std::move(copy), target, options.targetOptions);
@@ -260,8 +288,8 @@ llvm::Error Compilation::calibrate() {
 llvm::Error Compilation::choose() {
   SiteList list = findSites(getMain(*floatModule));
   auto measure = [this](const Plan &plan) { return measureDrop(plan); };
-  PlanSubject subject{list, getConstantBytes(*floatModule),
-                      statistics ? &*statistics : nullptr, measure};
+  database = LevelDatabase(statistics ? &*statistics : nullptr, cache.get());
+  PlanSubject subject{list, getConstantBytes(*floatModule), database, measure};
   auto chosen = choosePlan(request, subject, report.notes);
   if (!chosen)
     return inModel(chosen.takeError());
@@ -275,8 +303,7 @@ llvm::Error Compilation::apply() {
   report.bytesBefore = getConstantBytes(*module);
   ProgressBar bar("encode", plan.sites.size());
   std::mutex mutex;
-  ApplyOptions applyOptions;
-  applyOptions.statistics = statistics ? &*statistics : nullptr;
+  ApplyOptions applyOptions = getApplyOptions();
   applyOptions.progress = [&](size_t done, size_t) {
     std::lock_guard<std::mutex> lock(mutex);
     bar.update(done);
@@ -477,6 +504,8 @@ llvm::Expected<Report> Compilation::run() {
   report.threads = options.threads;
   report.seed = options.seed;
   report.outputDirectory = output.getPath();
+  if (llvm::Error error = openCache())
+    return std::move(error);
   static constexpr std::pair<const char *, llvm::Error (Compilation::*)()>
       stages[] = {{"import", &Compilation::importModel},
                   {"data", &Compilation::readData},
@@ -489,8 +518,15 @@ llvm::Expected<Report> Compilation::run() {
   for (auto [name, run] : stages)
     if (llvm::Error error = stage(name, run))
       return std::move(error);
+  if (cache && cache->getNumBroken())
+    report.notes.push_back(std::to_string(cache->getNumBroken()) +
+                           " entries of " + cache->getDirectory().str() +
+                           " were broken and have been made again");
   if (llvm::Error error = writeReports())
     return std::move(error);
+  // Only what this run made for itself.
+  if (cache && options.cache.empty())
+    llvm::sys::fs::remove_directories(cache->getDirectory());
   return std::move(report);
 }
 

@@ -234,7 +234,9 @@ llvm::Expected<ApplyReport> compress::applyPlan(FunctionOpInterface function,
     Decision &decision = decisions[i];
     if (decision.level) {
       auto encoded =
-          encodeSite(*decision.site, *decision.level, options.statistics);
+          options.encode
+              ? options.encode(*decision.site, *decision.level)
+              : encodeSite(*decision.site, *decision.level, options.statistics);
       if (!encoded)
         errors[i] = llvm::toString(encoded.takeError());
       else

@@ -13,41 +13,50 @@ using namespace compress;
 
 llvm::Expected<Problem>
 compress::buildLevelTable(ArrayRef<Site> sites, ArrayRef<Level> levels,
-                          const Statistics *statistics,
+                          const LevelDatabase &database,
                           const ProgressCallback &progress) {
   Problem problem;
   problem.costs = {{"bytes"}};
-  std::vector<SiteChoices> &table = problem.sites;
-  table.resize(sites.size());
+  problem.sites.resize(sites.size());
   if (sites.empty() || levels.empty())
     return problem;
-  for (auto [site, row] : llvm::zip_equal(sites, table)) {
+  for (auto [site, row] : llvm::zip_equal(sites, problem.sites)) {
     row.site = site.name;
     row.choices.resize(levels.size());
+    // Said once and at once, not level by level.
+    for (const Level &level : levels)
+      if (level.needsStatistics())
+        if (auto error =
+                measureActivationError(site, level, database.getStatistics());
+            !error)
+          return error.takeError();
   }
   size_t total = sites.size() * levels.size();
-  std::vector<std::string> errors(total);
   std::atomic<size_t> done(0);
   MLIRContext *context = sites.front().type.getContext();
   parallelFor(context, 0, total, [&](size_t i) {
     const Site &site = sites[i / levels.size()];
     const Level &level = levels[i % levels.size()];
-    Choice &choice = table[i / levels.size()].choices[i % levels.size()];
+    Choice &choice =
+        problem.sites[i / levels.size()].choices[i % levels.size()];
     choice.level = level.getSpelling().str();
-    if (level.isNone()) {
-      choice.costs = {double(site.getBytes())};
-    } else if (auto encoded = encodeSite(site, level, statistics)) {
-      choice.costs = {double(getStorageBytes(encoded->type))};
-      choice.error = encoded->weight.error.relative;
-    } else {
-      errors[i] = llvm::toString(encoded.takeError());
+    choice.costs = {double(site.getBytes())};
+    if (!level.isNone()) {
+      auto summary = database.getSummary(site, level);
+      if (summary) {
+        choice.costs = {double(summary->bytes)};
+        choice.error = summary->error.relative + summary->activationError;
+      } else {
+        choice.excluded = llvm::toString(summary.takeError());
+      }
     }
     if (progress)
       progress(++done, total);
   });
-  for (const std::string &error : errors)
-    if (!error.empty())
-      return llvm::createStringError(Twine(error));
+  for (const SiteChoices &row : problem.sites)
+    if (llvm::none_of(row.choices,
+                      [](const Choice &c) { return c.excluded.empty(); }))
+      return llvm::createStringError(Twine(row.choices.front().excluded));
   return problem;
 }
 

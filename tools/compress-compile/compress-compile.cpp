@@ -109,9 +109,18 @@ struct Options {
       "levels",
       cl::desc("What the search chooses from (default f32,int8,int4-g32)"),
       cl::value_desc("a,b,..."), cl::cat(category)};
-  cl::opt<std::string> search{"search",
-                              cl::desc("How to search (default dp)"),
+  cl::opt<std::string> search{"search", cl::desc("How to search (default dp)"),
                               cl::value_desc("name"), cl::cat(category)};
+  cl::opt<std::string> cache{
+      "cache",
+      cl::desc("Folder that keeps encoded weights between runs; they are found "
+               "by content, so models and runs may share it"),
+      cl::value_desc("folder"), cl::cat(category)};
+  cl::opt<bool> resume{
+      "resume",
+      cl::desc("Keep work in <output>.cache until the end, so that the same "
+               "command goes on where a killed one stopped"),
+      cl::cat(category)};
   cl::opt<std::string> target{
       "target", cl::desc("What the library runs on (default cpu)"),
       cl::value_desc("name"), cl::init("cpu"), cl::cat(category)};
@@ -185,6 +194,8 @@ static Expected<CompilerOptions> toCompilerOptions(const Options &parsed) {
   options.plan = parsed.plan;
   options.levels = parsed.levels;
   options.search = parsed.search;
+  options.cache = parsed.cache;
+  options.resume = parsed.resume;
   options.target = parsed.target;
   options.targetOptions.cpu = parsed.cpu;
   options.targetOptions.features = parsed.features;

@@ -50,6 +50,12 @@ struct CompilerOptions {
   /// What the search chooses from, separated by commas.
   std::string levels;
   std::string search;
+  /// Folder where encoded weights and measured times are kept between runs;
+  /// empty: nowhere.
+  std::string cache;
+  /// Keeps them in OUTPUT.cache until the compile succeeds, so that the same
+  /// command goes on where a killed one stopped.
+  bool resume = false;
 
   std::string target = "cpu";
   TargetOptions targetOptions;
