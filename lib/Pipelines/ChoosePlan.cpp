@@ -1,4 +1,4 @@
-//===- ChoosePlan.cpp - From options to a plan ------------------*- C++ -*-===//
+//===- ChoosePlan.cpp - From a request to a plan ----------------*- C++ -*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -8,8 +8,6 @@
 #include "compress/Search/LevelTable.h"
 #include "compress/Support/Format.h"
 #include "compress/Support/ProgressBar.h"
-#include "llvm/ADT/StringExtras.h"
-#include <cmath>
 #include <map>
 #include <mutex>
 
@@ -17,119 +15,7 @@ using namespace mlir;
 using namespace compress;
 
 //===----------------------------------------------------------------------===//
-// Options
-//===----------------------------------------------------------------------===//
-
-llvm::Expected<SizeLimit> SizeLimit::parse(StringRef text) {
-  static const std::pair<StringRef, double> units[] = {
-      {"KiB", 1024},        {"MiB", 1024.0 * 1024},
-      {"GiB", 1073741824.}, {"kB", 1e3},
-      {"KB", 1e3},          {"MB", 1e6},
-      {"GB", 1e9},          {"B", 1}};
-  SizeLimit limit;
-  limit.spelling = text.str();
-  StringRef digits = text.trim();
-  double factor = 1;
-  if (digits.consume_back("%")) {
-    limit.isFraction = true;
-    factor = 0.01;
-  } else {
-    for (const auto &[suffix, scale] : units)
-      if (digits.consume_back(suffix)) {
-        factor = scale;
-        break;
-      }
-  }
-  double value;
-  if (digits.rtrim().getAsDouble(value) || !std::isfinite(value) ||
-      value <= 0 || value * factor > 1e18)
-    return llvm::createStringError(
-        "'" + text +
-        "' is not a size; write 25% (of the float model), "
-        "300000 (bytes), 64KiB or 1.5MB");
-  limit.value = value * factor;
-  return limit;
-}
-
-uint64_t SizeLimit::getBytes(uint64_t whole) const {
-  return static_cast<uint64_t>(isFraction ? value * whole : value);
-}
-
-llvm::Expected<double> compress::parseFraction(StringRef text) {
-  StringRef digits = text.trim();
-  double factor = digits.consume_back("%") ? 0.01 : 1;
-  double value;
-  if (digits.rtrim().getAsDouble(value) || !std::isfinite(value) || value < 0)
-    return llvm::createStringError("'" + text +
-                                   "' is not a share; write 1% or 0.01");
-  return value * factor;
-}
-
-static llvm::Error atOption(StringRef option, llvm::Error error) {
-  return llvm::createStringError(option + ": " +
-                                 llvm::toString(std::move(error)));
-}
-
-llvm::Expected<PlanRequest> PlanRequest::parse(const CompilerOptions &options) {
-  PlanRequest request;
-  request.maxSize = options.maxSize;
-  request.maxDrop = options.maxDrop;
-  bool searches = options.maxSize || options.maxDrop;
-  if (!options.level.empty() + !options.plan.empty() + searches > 1)
-    return llvm::createStringError("give one of --level, --plan and a limit "
-                                   "(--max-size, --max-drop)");
-  if (!searches && (!options.levels.empty() || !options.search.empty()))
-    return llvm::createStringError(
-        StringRef(options.levels.empty() ? "--search" : "--levels") +
-        ": a search needs a limit: give --max-size or --max-drop");
-  if (options.maxDrop && options.eval.empty())
-    return llvm::createStringError(
-        "--max-drop: what the model loses is measured: give --eval");
-
-  if (searches) {
-    auto levels = parseLevels(options.levels.empty()
-                                  ? StringRef(CompilerOptions::defaultLevels)
-                                  : StringRef(options.levels));
-    if (!levels)
-      return atOption("--levels", levels.takeError());
-    request.levels = std::move(*levels);
-    auto search = lookupSearch(options.search.empty()
-                                   ? StringRef(CompilerOptions::defaultSearch)
-                                   : StringRef(options.search));
-    if (!search)
-      return atOption("--search", search.takeError());
-    request.search = *search;
-    SmallVector<StringRef> names;
-    for (const Level &level : request.levels)
-      names.push_back(level.getSpelling());
-    request.description = ("search " + request.search->getName() + " over " +
-                           llvm::join(names, ", "))
-                              .str();
-    if (request.maxSize)
-      request.description += ", at most " + request.maxSize->spelling;
-    if (request.maxDrop)
-      request.description +=
-          ", drop at most " + formatPercent(*request.maxDrop);
-  } else if (!options.plan.empty()) {
-    auto plan = Plan::load(options.plan);
-    if (!plan)
-      return plan.takeError();
-    request.plan = std::move(*plan);
-    request.description = "plan " + options.plan;
-  } else {
-    auto level = Level::parse(options.level.empty()
-                                  ? StringRef(CompilerOptions::defaultLevel)
-                                  : StringRef(options.level));
-    if (!level)
-      return atOption("--level", level.takeError());
-    request.level = std::move(*level);
-    request.description = ("level " + request.level->getSpelling()).str();
-  }
-  return request;
-}
-
-//===----------------------------------------------------------------------===//
-// Search
+// Limits on what the model loses
 //===----------------------------------------------------------------------===//
 
 namespace {
@@ -151,7 +37,7 @@ private:
     table.removeLimit(bytes);
     if (limit)
       table.setLimit(bytes, double(*limit));
-    return request.search->solve(table);
+    return request.search->solve(table, {request.seed});
   }
 
   const PlanRequest &request;
@@ -236,6 +122,160 @@ llvm::Expected<Plan> DropSearch::run(std::optional<uint64_t> largest,
   return makePlan(subject.sites.sites, table, best);
 }
 
+//===----------------------------------------------------------------------===//
+// Limits on the time
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// Keeps a limit on the time of the whole model. Sites are timed alone, which
+/// leaves out what they share (caches, fused operations), so what is found is
+/// timed as a whole and the limit on the sum corrected until it is kept.
+class LatencySearch {
+public:
+  LatencySearch(const PlanRequest &request, const PlanSubject &subject,
+                std::vector<std::string> &notes)
+      : request(request), subject(subject), notes(notes) {}
+
+  /// Adds the cost "seconds" and its limit.
+  llvm::Error addSeconds(Problem &problem);
+  llvm::Expected<Plan> run(Problem problem);
+
+private:
+  llvm::Expected<double> time(const Problem &problem,
+                              const Assignment &assignment);
+
+  const PlanRequest &request;
+  const PlanSubject &subject;
+  std::vector<std::string> &notes;
+  Quantity seconds = 0;
+  /// The limit, and the time of what is no site.
+  double limit = 0, rest = 0;
+  std::map<std::vector<unsigned>, double> timed;
+};
+} // namespace
+
+llvm::Error LatencySearch::addSeconds(Problem &problem) {
+  auto whole = subject.timePlan(nullptr);
+  if (!whole)
+    return whole.takeError();
+  limit = request.maxLatency->getSeconds(*whole);
+  seconds = problem.costs.size();
+  problem.costs.push_back({"seconds"});
+  Level none = llvm::cantFail(Level::parse("f32"));
+  double sites = 0;
+  ProgressBar bar("time", problem.sites.size());
+  for (auto [index, site, row] :
+       llvm::enumerate(subject.sites.sites, problem.sites)) {
+    auto asFloat = subject.timeSite(site, none);
+    if (!asFloat)
+      return asFloat.takeError();
+    sites += *asFloat;
+    for (auto [choice, level] : llvm::zip_equal(row.choices, request.levels)) {
+      choice.costs.push_back(*asFloat);
+      if (!choice.excluded.empty() || level.isNone())
+        continue;
+      auto time = subject.timeSite(site, level);
+      if (!time)
+        choice.excluded = llvm::toString(time.takeError());
+      else
+        choice.costs.back() = *time;
+    }
+    bar.update(index + 1);
+  }
+  bar.finish();
+  rest = *whole - sites;
+  problem.setLimit(seconds, limit - rest);
+  notes.push_back(
+      "--max-latency: the float model takes " + formatDuration(*whole) +
+      ", of which its sites, timed alone, " + formatDuration(sites));
+  return llvm::Error::success();
+}
+
+llvm::Expected<double> LatencySearch::time(const Problem &problem,
+                                           const Assignment &assignment) {
+  auto known = timed.find(assignment.choices);
+  if (known != timed.end())
+    return known->second;
+  Plan plan = makePlan(subject.sites.sites, problem, assignment);
+  auto time = subject.timePlan(&plan);
+  if (!time)
+    return time.takeError();
+  return timed[assignment.choices] = *time;
+}
+
+llvm::Expected<Plan> LatencySearch::run(Problem problem) {
+  constexpr int maxAttempts = 6;
+  double best = std::numeric_limits<double>::infinity();
+  auto check = [&](const Assignment &found) -> llvm::Expected<bool> {
+    auto measured = time(problem, found);
+    if (!measured)
+      return measured.takeError();
+    best = std::min(best, *measured);
+    if (*measured > limit)
+      return false;
+    notes.push_back(
+        "--max-latency: predicted " +
+        formatDuration(found.get(seconds) + rest) + ", measured " +
+        formatDuration(*measured) + "; " + std::to_string(timed.size()) +
+        (timed.size() == 1 ? " plan was" : " plans were") + " timed");
+    return true;
+  };
+  double allowed = limit - rest;
+  for (int attempt = 0; attempt < maxAttempts; ++attempt) {
+    problem.setLimit(seconds, allowed);
+    auto found = request.search->solve(problem, {request.seed});
+    if (!found) {
+      llvm::consumeError(found.takeError());
+      break;
+    }
+    auto good = check(*found);
+    if (!good)
+      return good.takeError();
+    if (*good)
+      return makePlan(subject.sites.sites, problem, *found);
+    // Sums predict differences well: what is too much comes off, and the next
+    // answer is another one.
+    double excess = timed[found->choices] - limit;
+    allowed = std::min(allowed - excess,
+                       found->get(seconds) * (1 - 1e-6) - excess / 2);
+  }
+  // The fastest that there is, other limits kept.
+  problem.removeLimit(seconds);
+  problem.objective = seconds;
+  auto fastest = request.search->solve(problem, {request.seed});
+  if (!fastest)
+    return fastest.takeError();
+  auto good = check(*fastest);
+  if (!good)
+    return good.takeError();
+  if (*good)
+    return makePlan(subject.sites.sites, problem, *fastest);
+  return llvm::createStringError(
+      "infeasible: at most " + formatDuration(limit) + " asked for, best is " +
+      formatDuration(best) + " (measured)");
+}
+
+//===----------------------------------------------------------------------===//
+// Plans
+//===----------------------------------------------------------------------===//
+
+/// The limit on the bytes of sites; nothing without `maxSize`.
+static llvm::Expected<std::optional<uint64_t>>
+getSiteBudget(const PlanRequest &request, const PlanSubject &subject) {
+  if (!request.maxSize)
+    return std::nullopt;
+  uint64_t limit = request.maxSize->getBytes(subject.bytes);
+  // What is no site keeps its size.
+  uint64_t rest =
+      subject.bytes - std::min(subject.bytes, subject.sites.getBytes());
+  if (limit < rest)
+    return llvm::createStringError(
+        "--max-size: " + request.maxSize->spelling + " is " +
+        formatBytes(limit) + ", but constants that cannot be compressed take " +
+        formatBytes(rest));
+  return limit - rest;
+}
+
 llvm::Expected<Plan> compress::choosePlan(const PlanRequest &request,
                                           const PlanSubject &subject,
                                           std::vector<std::string> &notes) {
@@ -247,21 +287,9 @@ llvm::Expected<Plan> compress::choosePlan(const PlanRequest &request,
     return *request.plan;
   }
 
-  std::optional<uint64_t> budget;
-  if (request.maxSize) {
-    uint64_t limit = request.maxSize->getBytes(subject.bytes);
-    // What is no site keeps its size.
-    uint64_t rest =
-        subject.bytes - std::min(subject.bytes, subject.sites.getBytes());
-    if (limit < rest)
-      return llvm::createStringError(
-          "--max-size: " + request.maxSize->spelling + " is " +
-          formatBytes(limit) +
-          ", but constants that cannot be compressed take " +
-          formatBytes(rest));
-    budget = limit - rest;
-  }
-
+  auto budget = getSiteBudget(request, subject);
+  if (!budget)
+    return budget.takeError();
   ProgressBar bar("levels", subject.sites.sites.size() * request.levels.size());
   std::mutex mutex;
   auto table = buildLevelTable(subject.sites.sites, request.levels,
@@ -272,10 +300,23 @@ llvm::Expected<Plan> compress::choosePlan(const PlanRequest &request,
   bar.finish();
   if (!table)
     return table.takeError();
+  if (llvm::Error error = table->apply(request.rules))
+    return atOption("--site", std::move(error));
+  if (*budget)
+    table->setLimit(*table->lookupCost("bytes"), double(**budget));
+  LatencySearch latency(request, subject, notes);
+  if (request.maxLatency)
+    if (llvm::Error error = latency.addSeconds(*table))
+      return atOption("--max-latency", std::move(error));
   if (request.maxDrop)
-    return DropSearch(request, subject, std::move(*table)).run(budget, notes);
-  table->setLimit(*table->lookupCost("bytes"), double(*budget));
-  auto assignment = request.search->solve(*table);
+    return DropSearch(request, subject, std::move(*table)).run(*budget, notes);
+  if (request.maxLatency) {
+    auto plan = latency.run(std::move(*table));
+    if (!plan)
+      return atOption("--max-latency", plan.takeError());
+    return plan;
+  }
+  auto assignment = request.search->solve(*table, {request.seed});
   if (!assignment)
     return atOption("--max-size", assignment.takeError());
   return makePlan(subject.sites.sites, *table, *assignment);

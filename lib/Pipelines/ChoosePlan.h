@@ -10,10 +10,9 @@
 #include "compress/Pipelines/Compiler.h"
 #include "compress/Plan/Plan.h"
 #include "compress/Search/LevelDatabase.h"
+#include "compress/Search/Search.h"
 
 namespace compress {
-
-class Search;
 
 /// What decides about the plan, checked as far as possible without a model.
 struct PlanRequest {
@@ -31,10 +30,16 @@ struct PlanRequest {
   const Search *search = nullptr;
   std::optional<SizeLimit> maxSize;
   std::optional<double> maxDrop;
+  std::optional<LatencyLimit> maxLatency;
+  std::vector<SiteRule> rules;
+  uint64_t seed = 0;
 
   /// Whether every site stays float.
   bool isFloat() const { return level && level->isNone(); }
 };
+
+/// Puts the option's name before an error.
+llvm::Error atOption(llvm::StringRef option, llvm::Error error);
 
 /// The model that a plan is for.
 struct PlanSubject {
@@ -45,10 +50,17 @@ struct PlanSubject {
   /// Measures how much worse the model gets with a plan
   /// (`Evaluation::getDrop`).
   llvm::function_ref<llvm::Expected<double>(const Plan &)> measureDrop;
+  /// Seconds of a site alone at a level.
+  llvm::function_ref<llvm::Expected<double>(const Site &, const Level &)>
+      timeSite;
+  /// Seconds of one run of the model with a plan (null: of the float model).
+  llvm::function_ref<llvm::Expected<double>(const Plan *)> timePlan;
 };
 
-/// The plan; for `maxDrop` the smallest found by bisection over size budgets,
-/// each candidate measured. `notes` gets what the user should know.
+/// The plan. For `maxLatency`, sites are timed alone, and what is found is
+/// timed as a whole until it keeps the limit; for `maxDrop` the smallest found
+/// by bisection over size budgets, each candidate measured. `notes` gets what
+/// the user should know.
 llvm::Expected<Plan> choosePlan(const PlanRequest &request,
                                 const PlanSubject &subject,
                                 std::vector<std::string> &notes);

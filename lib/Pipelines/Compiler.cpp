@@ -9,6 +9,7 @@
 #include "DiagnosticCollector.h"
 #include "EmitStages.h"
 #include "OutputDirectory.h"
+#include "SiteTimer.h"
 #include "compress/Calibration/Observe.h"
 #include "compress/Conversion/CompressToONNX/CompressToONNX.h"
 #include "compress/Dialect/ONNX/IR/ONNXOps.h"
@@ -96,6 +97,12 @@ private:
   /// How much worse the model gets with a plan.
   llvm::Expected<double> measureDrop(const Plan &plan);
   llvm::Error measureLatencies(JITModel &floatModel, JITModel &model);
+  /// The float model with a plan, running in this process.
+  llvm::Expected<JITModel> makeModel(const Plan &plan);
+  /// What the model is timed on.
+  llvm::Expected<std::vector<NpyArray>> getTimedSample();
+  llvm::Expected<double> timeSite(const Site &site, const Level &level);
+  llvm::Expected<double> timePlan(const Plan *plan);
 
   llvm::Error openCache();
   ApplyOptions getApplyOptions();
@@ -117,6 +124,7 @@ private:
   std::optional<Statistics> statistics;
   std::unique_ptr<ContentCache> cache;
   LevelDatabase database;
+  std::optional<SiteTimer> siteTimer;
   Plan plan;
   /// Nothing was encoded: both models are the same.
   bool isFloat = false;
@@ -180,10 +188,7 @@ ApplyOptions Compilation::getApplyOptions() {
   return applyOptions;
 }
 
-llvm::Expected<double> Compilation::measureDrop(const Plan &candidate) {
-  auto reference = getFloatModel();
-  if (!reference)
-    return reference.takeError();
+llvm::Expected<JITModel> Compilation::makeModel(const Plan &candidate) {
   Module copy = clone(floatModule);
   auto applied = applyPlan(getMain(*copy), candidate, getApplyOptions());
   if (!applied)
@@ -191,13 +196,66 @@ llvm::Expected<double> Compilation::measureDrop(const Plan &candidate) {
   auto compiled = compileModule(std::move(copy), target, options.targetOptions);
   if (!compiled)
     return compiled.takeError();
-  auto model = JITModel::create(std::move(*compiled), options.threads);
+  return JITModel::create(std::move(*compiled), options.threads);
+}
+
+llvm::Expected<double> Compilation::measureDrop(const Plan &candidate) {
+  auto reference = getFloatModel();
+  if (!reference)
+    return reference.takeError();
+  auto model = makeModel(candidate);
   if (!model)
     return model.takeError();
   auto result = evaluate(**reference, *model, *evaluation);
   if (!result)
     return result.takeError();
   return result->getDrop();
+}
+
+llvm::Expected<std::vector<NpyArray>> Compilation::getTimedSample() {
+  if (evaluation)
+    return evaluation->samples.getSample(0);
+  if (data)
+    return data->getSample(0);
+  return makeRandomInputs(inputs, options.seed);
+}
+
+llvm::Expected<double> Compilation::timeSite(const Site &site,
+                                             const Level &level) {
+  if (!siteTimer) {
+    auto sample = getTimedSample();
+    if (!sample)
+      return sample.takeError();
+    auto timer = SiteTimer::create(
+        *floatModule, *sample, database,
+        {&target, options.targetOptions, options.threads, options.seed});
+    if (!timer)
+      return timer.takeError();
+    siteTimer.emplace(std::move(*timer));
+  }
+  return siteTimer->getSeconds(site, level);
+}
+
+llvm::Expected<double> Compilation::timePlan(const Plan *candidate) {
+  auto sample = getTimedSample();
+  if (!sample)
+    return sample.takeError();
+  auto measure = [&](JITModel &model) -> llvm::Expected<double> {
+    auto latencies = compress::measureLatencies({&model}, *sample);
+    if (!latencies)
+      return latencies.takeError();
+    return latencies->front().median;
+  };
+  if (!candidate) {
+    auto model = getFloatModel();
+    if (!model)
+      return model.takeError();
+    return measure(**model);
+  }
+  auto model = makeModel(*candidate);
+  if (!model)
+    return model.takeError();
+  return measure(*model);
 }
 
 //===----------------------------------------------------------------------===//
@@ -289,7 +347,13 @@ llvm::Error Compilation::choose() {
   SiteList list = findSites(getMain(*floatModule));
   auto measure = [this](const Plan &plan) { return measureDrop(plan); };
   database = LevelDatabase(statistics ? &*statistics : nullptr, cache.get());
-  PlanSubject subject{list, getConstantBytes(*floatModule), database, measure};
+  auto timeOneSite = [this](const Site &site, const Level &level) {
+    return timeSite(site, level);
+  };
+  auto timeModel = [this](const Plan *plan) { return timePlan(plan); };
+  PlanSubject subject{list,        getConstantBytes(*floatModule),
+                      database,    measure,
+                      timeOneSite, timeModel};
   auto chosen = choosePlan(request, subject, report.notes);
   if (!chosen)
     return inModel(chosen.takeError());
@@ -367,27 +431,29 @@ llvm::Error Compilation::compile() {
 
 llvm::Error Compilation::measureLatencies(JITModel &floatModel,
                                           JITModel &model) {
-  std::vector<NpyArray> sample;
-  if (evaluation) {
-    sample = evaluation->samples.getSample(0);
-  } else if (data) {
-    sample = data->getSample(0);
-  } else {
-    auto random = makeRandomInputs(inputs, options.seed);
-    if (!random)
-      return random.takeError();
-    sample = std::move(*random);
-  }
+  auto sample = getTimedSample();
+  if (!sample)
+    return sample.takeError();
   SmallVector<JITModel *> models{&model};
   if (&floatModel != &model)
     models.push_back(&floatModel);
-  auto latencies = compress::measureLatencies(models, sample);
+  auto latencies = compress::measureLatencies(models, *sample);
   if (!latencies)
     return latencies.takeError();
   report.latencyAfter = latencies->front();
   if (isFloat || models.size() > 1)
     report.latencyBefore = latencies->back();
-  for (auto [input, array] : llvm::zip_equal(inputs, sample))
+  // Float is timed again, since machines change their speed.
+  if (options.maxLatency && report.latencyBefore) {
+    double limit = options.maxLatency->getSeconds(report.latencyBefore->median);
+    double time = report.latencyAfter->median;
+    report.notes.push_back(
+        "--max-latency: " + formatDuration(limit) + " asked for, " +
+        formatDuration(time) + " in the end" +
+        (time > limit * 1.05 ? ": slower than promised, the machine was busy"
+                             : ""));
+  }
+  for (auto [input, array] : llvm::zip_equal(inputs, *sample))
     report.latencyInputs += (report.latencyInputs.empty() ? "" : ", ") +
                             input.name + " " + describe(array);
   return llvm::Error::success();

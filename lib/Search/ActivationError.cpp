@@ -99,12 +99,12 @@ compress::measureActivationError(const Site &site, const Level &level,
         return chosen.takeError();
       parameters = std::move(*chosen);
     }
-    auto leaves =
-        quant.encodeHost(rowsType,
-                         HostTensor::fromFloats(
-                             rowsType.getShape(),
-                             Float32Type::get(quant.getContext()), rows.values),
-                         parameters);
+    auto leaves = rowsType.getEncoding().encodeHost(
+        rowsType,
+        HostTensor::fromFloats(rowsType.getShape(),
+                               Float32Type::get(quant.getContext()),
+                               rows.values),
+        parameters);
     if (!leaves)
       return leaves.takeError();
     auto decoded = decodeTensor({rowsType, std::move(*leaves)});

@@ -19,8 +19,7 @@ using namespace compress;
 // Keys
 //===----------------------------------------------------------------------===//
 
-/// What this program is: another build may encode otherwise.
-static const std::string &getProgramHash() {
+const std::string &LevelDatabase::getProgramHash() {
   static const std::string hash = [] {
     static int anchor;
     std::string path = llvm::sys::fs::getMainExecutable(nullptr, &anchor);

@@ -27,16 +27,17 @@ protected:
     onnx::registerCompressibleOpInterfaceExternalModels(registry);
     context.appendDialectRegistry(registry);
     context.loadAllAvailableDialects();
-    std::string text = "func.func @f(%x: tensor<?x64xf32>) -> tensor<?x32xf32> "
-                       "{\n%w = onnx.Initializer \"w\" = dense<[";
+    std::string text =
+        "func.func @f(%x: tensor<?x5x64xf32>) -> tensor<?x5x32xf32> "
+        "{\n%w = onnx.Initializer \"w\" = dense<[";
     for (int i = 0; i < 64 * 32; ++i)
       text += std::string(i % 32 ? ", "
                           : i    ? "], ["
                                  : "[") +
               std::to_string(std::sin(i * 1.7) * (1 + i % 7));
     text += "]]> : tensor<64x32xf32>\n%0 = onnx.MatMul(%x, %w) : "
-            "(tensor<?x64xf32>, tensor<64x32xf32>) -> tensor<?x32xf32>\n"
-            "return %0 : tensor<?x32xf32>\n}";
+            "(tensor<?x5x64xf32>, tensor<64x32xf32>) -> tensor<?x5x32xf32>\n"
+            "return %0 : tensor<?x5x32xf32>\n}";
     module = parseSourceString<ModuleOp>(text, &context);
     list = findSites(*module->getOps<func::FuncOp>().begin());
   }
@@ -94,9 +95,10 @@ TEST_F(DatabaseTest, GivesBackWhatWasEncoded) {
 TEST_F(DatabaseTest, KeysTellLevelsAndStatisticsApart) {
   LevelDatabase plain;
   Statistics statistics;
-  statistics.setUse("w", 0, statistics.add("x", 1));
+  statistics.setUse("w", 0, statistics.add("x", 2));
   std::vector<float> values(64, 1);
-  llvm::cantFail(statistics.get(0).update(values.data(), {1, 64}, {64, 1}));
+  llvm::cantFail(
+      statistics.get(0).update(values.data(), {1, 1, 64}, {64, 64, 1}));
   LevelDatabase calibrated(&statistics);
   std::vector<std::string> keys;
   for (const char *name : {"int8", "int4-g32", "int4-g32:rtn(range=mse)"}) {
@@ -105,7 +107,8 @@ TEST_F(DatabaseTest, KeysTellLevelsAndStatisticsApart) {
     keys.push_back(calibrated.getKey(site(), level));
   }
   values[3] = 2;
-  llvm::cantFail(statistics.get(0).update(values.data(), {1, 64}, {64, 1}));
+  llvm::cantFail(
+      statistics.get(0).update(values.data(), {1, 1, 64}, {64, 64, 1}));
   keys.push_back(
       calibrated.getKey(site(), llvm::cantFail(Level::parse("int8"))));
   llvm::sort(keys);

@@ -42,6 +42,9 @@ public:
   /// What `ContentCache` finds the entry by.
   std::string getKey(const Site &site, const Level &level) const;
 
+  /// What this program is: another build may encode otherwise.
+  static const std::string &getProgramHash();
+
   const Statistics *getStatistics() const { return statistics; }
   ContentCache *getCache() const { return cache; }
 
