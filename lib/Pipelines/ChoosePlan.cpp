@@ -27,8 +27,8 @@ public:
       : request(request), subject(subject), table(std::move(table)),
         bytes(*this->table.lookupCost("bytes")) {}
 
-  llvm::Expected<Plan> run(std::optional<uint64_t> largest,
-                           std::vector<std::string> &notes);
+  llvm::Expected<Assignment> run(std::optional<uint64_t> largest,
+                                 std::vector<std::string> &notes);
 
 private:
   /// The plan under a budget when its drop is acceptable.
@@ -67,8 +67,8 @@ llvm::Expected<bool> DropSearch::attempt(std::optional<uint64_t> limit) {
   return lastDrop <= *request.maxDrop;
 }
 
-llvm::Expected<Plan> DropSearch::run(std::optional<uint64_t> largest,
-                                     std::vector<std::string> &notes) {
+llvm::Expected<Assignment> DropSearch::run(std::optional<uint64_t> largest,
+                                           std::vector<std::string> &notes) {
   constexpr int maxSteps = 8;
   ProgressBar bar("search", maxSteps + 2);
   // The most faithful plan first: if it is not good enough, none is.
@@ -119,7 +119,7 @@ llvm::Expected<Plan> DropSearch::run(std::optional<uint64_t> largest,
   notes.push_back("--max-drop: " + std::to_string(measured.size()) +
                   " plans were measured; the chosen one loses " +
                   formatPercent(bestDrop));
-  return makePlan(subject.sites.sites, table, best);
+  return best;
 }
 
 //===----------------------------------------------------------------------===//
@@ -138,7 +138,8 @@ public:
 
   /// Adds the cost "seconds" and its limit.
   llvm::Error addSeconds(Problem &problem);
-  llvm::Expected<Plan> run(Problem problem);
+  /// Corrects the limit of `problem`, which is that of the answer at the end.
+  llvm::Expected<Assignment> run(Problem &problem);
 
 private:
   llvm::Expected<double> time(const Problem &problem,
@@ -203,7 +204,7 @@ llvm::Expected<double> LatencySearch::time(const Problem &problem,
   return timed[assignment.choices] = *time;
 }
 
-llvm::Expected<Plan> LatencySearch::run(Problem problem) {
+llvm::Expected<Assignment> LatencySearch::run(Problem &problem) {
   constexpr int maxAttempts = 6;
   double best = std::numeric_limits<double>::infinity();
   auto check = [&](const Assignment &found) -> llvm::Expected<bool> {
@@ -232,7 +233,7 @@ llvm::Expected<Plan> LatencySearch::run(Problem problem) {
     if (!good)
       return good.takeError();
     if (*good)
-      return makePlan(subject.sites.sites, problem, *found);
+      return *found;
     // Sums predict differences well: what is too much comes off, and the next
     // answer is another one.
     double excess = timed[found->choices] - limit;
@@ -240,16 +241,19 @@ llvm::Expected<Plan> LatencySearch::run(Problem problem) {
                        found->get(seconds) * (1 - 1e-6) - excess / 2);
   }
   // The fastest that there is, other limits kept.
-  problem.removeLimit(seconds);
-  problem.objective = seconds;
-  auto fastest = request.search->solve(problem, {request.seed});
+  Problem fast = problem;
+  fast.removeLimit(seconds);
+  fast.objective = seconds;
+  auto fastest = request.search->solve(fast, {request.seed});
   if (!fastest)
     return fastest.takeError();
   auto good = check(*fastest);
   if (!good)
     return good.takeError();
-  if (*good)
-    return makePlan(subject.sites.sites, problem, *fastest);
+  if (*good) {
+    problem.setLimit(seconds, fastest->get(seconds));
+    return *fastest;
+  }
   return llvm::createStringError(
       "infeasible: at most " + formatDuration(limit) + " asked for, best is " +
       formatDuration(best) + " (measured)");
@@ -276,15 +280,113 @@ getSiteBudget(const PlanRequest &request, const PlanSubject &subject) {
   return limit - rest;
 }
 
-llvm::Expected<Plan> compress::choosePlan(const PlanRequest &request,
-                                          const PlanSubject &subject,
-                                          std::vector<std::string> &notes) {
-  if (request.level)
-    return Plan::uniform(subject.sites.sites, *request.level);
+/// "int8 3, int4-g32 2", most frequent first.
+static std::string countLevels(const Plan &plan) {
+  std::map<std::string, unsigned> counts;
+  for (const PlanEntry &entry : plan.sites)
+    ++counts[entry.level];
+  std::vector<std::pair<std::string, unsigned>> sorted(counts.begin(),
+                                                       counts.end());
+  llvm::sort(sorted, [](const auto &a, const auto &b) {
+    return std::tie(b.second, a.first) < std::tie(a.second, b.first);
+  });
+  std::string text;
+  for (const auto &[level, count] : sorted)
+    text += (text.empty() ? "" : ", ") + level + " " + std::to_string(count);
+  return text;
+}
+
+/// The chosen plan, more points of the frontier, and the baselines of each.
+static llvm::Expected<std::vector<Alternative>>
+getAlternatives(const PlanRequest &request, const PlanSubject &subject,
+                Problem problem, const Assignment &chosen) {
+  constexpr uint64_t numRandom = 3;
+  Quantity bytes = *problem.lookupCost("bytes");
+  uint64_t rest =
+      subject.bytes - std::min(subject.bytes, subject.sites.getBytes());
+  std::vector<Alternative> points;
+  auto add = [&](std::string search, uint64_t limit,
+                 const Assignment &assignment) -> SearchPoint & {
+    Alternative &alternative = points.emplace_back();
+    alternative.plan = makePlan(subject.sites.sites, problem, assignment);
+    SearchPoint &point = alternative.point;
+    point.search = std::move(search);
+    point.limitBytes = limit;
+    point.bytes = rest + uint64_t(assignment.get(bytes));
+    point.predictedError = assignment.error;
+    point.levels = countLevels(alternative.plan);
+    return point;
+  };
+  auto addBaselines = [&](uint64_t limit) {
+    for (uint64_t i = 0; i <= numRandom; ++i) {
+      const Search *search =
+          llvm::cantFail(lookupSearch(i ? "random" : "uniform"));
+      if (search == request.search)
+        continue;
+      SolveOptions options;
+      options.seed = request.seed + i;
+      // What a baseline cannot do is no error.
+      auto found = search->solve(problem, options);
+      if (found)
+        add(i ? "random " + std::to_string(options.seed) : "uniform", limit,
+            *found);
+      else
+        llvm::consumeError(found.takeError());
+    }
+  };
+
+  // By bytes; the chosen one has the limits that it was found with.
+  Problem limited = problem;
+  std::vector<uint64_t> limits;
+  for (const SizeLimit &size : request.frontier)
+    limits.push_back(size.getBytes(subject.bytes));
+  llvm::sort(limits);
+  limits.erase(llvm::unique(limits), limits.end());
+  uint64_t chosenBytes = rest + uint64_t(chosen.get(bytes));
+  bool added = false;
+  auto addChosen = [&] {
+    added = true;
+    add(request.search->getName().str(),
+        request.maxSize ? request.maxSize->getBytes(subject.bytes) : 0, chosen)
+        .isChosen = true;
+    addBaselines(points.back().point.limitBytes);
+  };
+  for (uint64_t limit : limits) {
+    if (!added && chosenBytes <= limit)
+      addChosen();
+    if (limit < rest)
+      continue;
+    problem = limited;
+    problem.setLimit(bytes, double(limit - rest));
+    auto found = request.search->solve(problem, {request.seed});
+    if (!found) {
+      llvm::consumeError(found.takeError());
+      continue;
+    }
+    if (found->choices == chosen.choices)
+      continue;
+    add(request.search->getName().str(), limit, *found);
+    addBaselines(limit);
+  }
+  problem = std::move(limited);
+  if (!added)
+    addChosen();
+  return points;
+}
+
+llvm::Expected<PlanChoice>
+compress::choosePlan(const PlanRequest &request, const PlanSubject &subject,
+                     std::vector<std::string> &notes) {
+  PlanChoice choice;
+  if (request.level) {
+    choice.plan = Plan::uniform(subject.sites.sites, *request.level);
+    return choice;
+  }
   if (request.plan) {
     if (llvm::Error error = request.plan->verify(subject.sites))
       return std::move(error);
-    return *request.plan;
+    choice.plan = *request.plan;
+    return choice;
   }
 
   auto budget = getSiteBudget(request, subject);
@@ -308,16 +410,33 @@ llvm::Expected<Plan> compress::choosePlan(const PlanRequest &request,
   if (request.maxLatency)
     if (llvm::Error error = latency.addSeconds(*table))
       return atOption("--max-latency", std::move(error));
-  if (request.maxDrop)
-    return DropSearch(request, subject, std::move(*table)).run(*budget, notes);
-  if (request.maxLatency) {
-    auto plan = latency.run(std::move(*table));
-    if (!plan)
-      return atOption("--max-latency", plan.takeError());
-    return plan;
+  auto solve = [&]() -> llvm::Expected<Assignment> {
+    if (request.maxDrop)
+      return DropSearch(request, subject, *table).run(*budget, notes);
+    if (request.maxLatency) {
+      auto found = latency.run(*table);
+      if (!found)
+        return atOption("--max-latency", found.takeError());
+      return found;
+    }
+    auto found = request.search->solve(*table, {request.seed});
+    if (!found)
+      return atOption("--max-size", found.takeError());
+    return found;
+  };
+  auto found = solve();
+  if (!found)
+    return found.takeError();
+  // Whatever was limited, baselines get no more bytes.
+  if (request.maxDrop) {
+    Quantity bytes = *table->lookupCost("bytes");
+    table->setLimit(bytes, found->get(bytes));
   }
-  auto assignment = request.search->solve(*table, {request.seed});
-  if (!assignment)
-    return atOption("--max-size", assignment.takeError());
-  return makePlan(subject.sites.sites, *table, *assignment);
+  choice.plan = makePlan(subject.sites.sites, *table, *found);
+  auto alternatives =
+      getAlternatives(request, subject, std::move(*table), *found);
+  if (!alternatives)
+    return alternatives.takeError();
+  choice.alternatives = std::move(*alternatives);
+  return choice;
 }

@@ -31,6 +31,7 @@ struct PlanRequest {
   std::optional<SizeLimit> maxSize;
   std::optional<double> maxDrop;
   std::optional<LatencyLimit> maxLatency;
+  std::vector<SizeLimit> frontier;
   std::vector<SiteRule> rules;
   uint64_t seed = 0;
 
@@ -57,13 +58,27 @@ struct PlanSubject {
   llvm::function_ref<llvm::Expected<double>(const Plan *)> timePlan;
 };
 
-/// The plan. For `maxLatency`, sites are timed alone, and what is found is
-/// timed as a whole until it keeps the limit; for `maxDrop` the smallest found
-/// by bisection over size budgets, each candidate measured. `notes` gets what
-/// the user should know.
-llvm::Expected<Plan> choosePlan(const PlanRequest &request,
-                                const PlanSubject &subject,
-                                std::vector<std::string> &notes);
+/// A plan to run beside the chosen one.
+struct Alternative {
+  Plan plan;
+  /// What is known without running it.
+  SearchPoint point;
+};
+
+struct PlanChoice {
+  Plan plan;
+  /// For a search: the frontier by bytes, the chosen plan in it, each point
+  /// followed by what `uniform` and `random` find with the same limits.
+  std::vector<Alternative> alternatives;
+};
+
+/// For `maxLatency`, sites are timed alone, and what is found is timed as a
+/// whole until it keeps the limit; for `maxDrop` it is the smallest found by
+/// bisection over size budgets, each candidate measured. `notes` gets what the
+/// user should know.
+llvm::Expected<PlanChoice> choosePlan(const PlanRequest &request,
+                                      const PlanSubject &subject,
+                                      std::vector<std::string> &notes);
 
 } // namespace compress
 

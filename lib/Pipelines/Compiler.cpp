@@ -79,6 +79,7 @@ private:
   llvm::Error exportModel();
   llvm::Error compile();
   llvm::Error measure();
+  llvm::Error compareAlternatives();
   llvm::Error writeReports();
 
   /// Runs a stage and keeps its time.
@@ -101,6 +102,8 @@ private:
   llvm::Expected<JITModel> makeModel(const Plan &plan);
   /// What the model is timed on.
   llvm::Expected<std::vector<NpyArray>> getTimedSample();
+  /// What models are compared on, and at most how many samples of it.
+  std::pair<std::optional<EvaluationData>, int64_t> getComparedSamples();
   llvm::Expected<double> timeSite(const Site &site, const Level &level);
   llvm::Expected<double> timePlan(const Plan *plan);
 
@@ -126,6 +129,7 @@ private:
   LevelDatabase database;
   std::optional<SiteTimer> siteTimer;
   Plan plan;
+  std::vector<Alternative> alternatives;
   /// Nothing was encoded: both models are the same.
   bool isFloat = false;
   std::optional<CompiledModel> compiled;
@@ -357,7 +361,8 @@ llvm::Error Compilation::choose() {
   auto chosen = choosePlan(request, subject, report.notes);
   if (!chosen)
     return inModel(chosen.takeError());
-  plan = std::move(*chosen);
+  plan = std::move(chosen->plan);
+  alternatives = std::move(chosen->alternatives);
   report.choice = request.description;
   return llvm::Error::success();
 }
@@ -459,6 +464,52 @@ llvm::Error Compilation::measureLatencies(JITModel &floatModel,
   return llvm::Error::success();
 }
 
+std::pair<std::optional<EvaluationData>, int64_t>
+Compilation::getComparedSamples() {
+  // Without evaluation data, calibration data tells how far the outputs are.
+  constexpr int64_t maxCalibrationSamples = 64;
+  if (evaluation || !data || isFloat || !options.compare)
+    return {evaluation, INT64_MAX};
+  return {EvaluationData{options.data, *data, std::nullopt, 1},
+          maxCalibrationSamples};
+}
+
+/// Runs what the search did not choose, to compare with.
+llvm::Error Compilation::compareAlternatives() {
+  auto [samples, maxSamples] = getComparedSamples();
+  ProgressBar bar("compare", alternatives.size());
+  bool runs = options.compare && report.latencyAfter && samples;
+  for (auto [index, alternative] : llvm::enumerate(alternatives)) {
+    SearchPoint point = alternative.point;
+    if (point.isChosen) {
+      point.evaluation = report.evaluation;
+      if (report.latencyAfter)
+        point.seconds = report.latencyAfter->median;
+    } else if (runs) {
+      auto reference = getFloatModel();
+      if (!reference)
+        return reference.takeError();
+      auto model = makeModel(alternative.plan);
+      if (!model)
+        return model.takeError();
+      auto result = evaluate(**reference, *model, *samples, maxSamples);
+      if (!result)
+        return result.takeError();
+      point.evaluation = std::move(*result);
+      auto sample = getTimedSample();
+      if (!sample)
+        return sample.takeError();
+      auto latencies = compress::measureLatencies({&*model}, *sample, 0.1);
+      if (!latencies)
+        return latencies.takeError();
+      point.seconds = latencies->front().median;
+    }
+    report.points.push_back(std::move(point));
+    bar.update(index + 1);
+  }
+  return llvm::Error::success();
+}
+
 llvm::Error Compilation::measure() {
   auto model = JITModel::create(std::move(*compiled), options.threads);
   compiled.reset();
@@ -480,17 +531,11 @@ llvm::Error Compilation::measure() {
     reference = *compiledFloat;
   }
 
-  // Without evaluation data, calibration data tells how far the outputs are.
-  constexpr int64_t maxCalibrationSamples = 64;
-  int64_t maxSamples = INT64_MAX;
-  std::optional<EvaluationData> samples = evaluation;
-  if (!samples && data && !isFloat && options.compare) {
-    samples = EvaluationData{options.data, *data, std::nullopt, 1};
-    maxSamples = maxCalibrationSamples;
-  }
+  auto [samples, maxSamples] = getComparedSamples();
   if (samples) {
-    ProgressBar bar("evaluate", std::min(samples->samples.size(), maxSamples));
-    auto result = evaluate(*reference, *model, *samples, maxSamples,
+    int64_t total = std::min(samples->samples.size(), maxSamples);
+    ProgressBar bar("evaluate", total);
+    auto result = evaluate(*reference, *model, *samples, total,
                            [&](int64_t done, int64_t) { bar.update(done); });
     if (!result)
       return result.takeError();
@@ -580,7 +625,9 @@ llvm::Expected<Report> Compilation::run() {
                   {"encode", &Compilation::apply},
                   {"export", &Compilation::exportModel},
                   {"compile", &Compilation::compile},
-                  {"measure", &Compilation::measure}};
+                  {"measure", &Compilation::measure},
+                  {"compare", &Compilation::compareAlternatives}};
+  report.explains = options.explain;
   for (auto [name, run] : stages)
     if (llvm::Error error = stage(name, run))
       return std::move(error);

@@ -99,17 +99,19 @@ llvm::Expected<PlanRequest> PlanRequest::parse(const CompilerOptions &options) {
   request.maxSize = options.maxSize;
   request.maxDrop = options.maxDrop;
   request.maxLatency = options.maxLatency;
+  request.frontier = options.frontier;
   request.seed = options.seed;
   bool searches = options.maxSize || options.maxDrop || options.maxLatency;
   if (!options.level.empty() + !options.plan.empty() + searches > 1)
     return llvm::createStringError("give one of --level, --plan and a limit "
                                    "(--max-size, --max-drop, --max-latency)");
   if (!searches && (!options.levels.empty() || !options.search.empty() ||
-                    !options.rules.empty()))
+                    !options.rules.empty() || !options.frontier.empty()))
     return llvm::createStringError(
         StringRef(!options.levels.empty()   ? "--levels"
                   : !options.search.empty() ? "--search"
-                                            : "--site") +
+                  : !options.rules.empty()  ? "--site"
+                                            : "--frontier") +
         ": a search needs a limit: give --max-size, --max-drop or "
         "--max-latency");
   for (const std::string &text : options.rules) {

@@ -64,8 +64,10 @@ Plan compress::makePlan(ArrayRef<Site> sites, const Problem &problem,
                         const Assignment &assignment) {
   Plan plan;
   std::optional<Quantity> bytes = problem.lookupCost("bytes");
-  for (auto [site, row, index] :
-       llvm::zip_equal(sites, problem.sites, assignment.choices)) {
+  std::optional<Quantity> seconds = problem.lookupCost("seconds");
+  std::vector<std::string> reasons = explain(problem, assignment);
+  for (auto [site, row, index, reason] :
+       llvm::zip_equal(sites, problem.sites, assignment.choices, reasons)) {
     const Choice &choice = row.choices[index];
     PlanEntry &entry = plan.sites.emplace_back();
     entry.name = site.name;
@@ -80,6 +82,9 @@ Plan compress::makePlan(ArrayRef<Site> sites, const Problem &problem,
       entry.bytesAfter = uint64_t(size);
     }
     entry.error = choice.error;
+    if (seconds)
+      entry.seconds = choice.costs[*seconds];
+    entry.reason = reason;
   }
   return plan;
 }

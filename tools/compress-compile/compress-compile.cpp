@@ -106,6 +106,14 @@ struct Options {
       cl::desc("Search: at most this median time of one run on this machine, "
                "such as 3ms, 50% (of the float model's time), 2x (as fast)"),
       cl::value_desc("time"), cl::cat(category)};
+  cl::list<std::string> frontier{
+      "frontier",
+      cl::desc("Search: also solve, run and report these sizes, such as "
+               "10%,15%,30%"),
+      cl::CommaSeparated, cl::value_desc("sizes"), cl::cat(category)};
+  cl::opt<bool> explain{"explain",
+                        cl::desc("Search: print why each site has its level"),
+                        cl::cat(category)};
   cl::list<std::string> rules{
       "site",
       cl::desc("Search: what sites may choose, by name: 'conv1*=int8,f32' only "
@@ -202,6 +210,13 @@ static Expected<CompilerOptions> toCompilerOptions(const Options &parsed) {
   options.plan = parsed.plan;
   options.levels = parsed.levels;
   options.search = parsed.search;
+  options.explain = parsed.explain;
+  for (const std::string &text : parsed.frontier) {
+    auto limit = SizeLimit::parse(text);
+    if (!limit)
+      return createStringError("--frontier: " + toString(limit.takeError()));
+    options.frontier.push_back(*limit);
+  }
   options.rules.assign(parsed.rules.begin(), parsed.rules.end());
   options.cache = parsed.cache;
   options.resume = parsed.resume;

@@ -62,6 +62,10 @@ struct CompilerOptions {
   std::optional<double> maxDrop;
   /// Limit on the median time of one run.
   std::optional<LatencyLimit> maxLatency;
+  /// More limits on the bytes, to report what they would give.
+  std::vector<SizeLimit> frontier;
+  /// Say in the text why each site has its level.
+  bool explain = false;
   /// What sites may choose, as `SiteRule::parse` reads it.
   std::vector<std::string> rules;
   /// What the search chooses from, separated by commas.

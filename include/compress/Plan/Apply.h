@@ -21,6 +21,9 @@ struct SiteResult {
   uint64_t bytesBefore = 0, bytesAfter = 0;
   /// Error of the weight; activations are not in it.
   LayerError error;
+  /// As the plan says: seconds of the operations alone, and why this level.
+  std::optional<double> seconds;
+  std::string reason;
 };
 
 struct ApplyReport {

@@ -223,6 +223,11 @@ llvm::Expected<std::vector<Assignment>>
 solveFrontier(const Search &search, const Problem &problem, Quantity quantity,
               llvm::ArrayRef<double> limits, const SolveOptions &options = {});
 
+/// For each site, why it has its level: what the nearest levels would save or
+/// cost, and what the scarcest limit is worth.
+std::vector<std::string> explain(const Problem &problem,
+                                 const Assignment &assignment);
+
 //===----------------------------------------------------------------------===//
 // Registry
 //===----------------------------------------------------------------------===//
