@@ -1,4 +1,4 @@
-//===- ChoosePlan.cpp - From options to a plan ------------------*- C++ -*-===//
+//===- ChoosePlan.cpp - From a request to a plan ----------------*- C++ -*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -8,8 +8,6 @@
 #include "compress/Search/LevelTable.h"
 #include "compress/Support/Format.h"
 #include "compress/Support/ProgressBar.h"
-#include "llvm/ADT/StringExtras.h"
-#include <cmath>
 #include <map>
 #include <mutex>
 
@@ -17,119 +15,7 @@ using namespace mlir;
 using namespace compress;
 
 //===----------------------------------------------------------------------===//
-// Options
-//===----------------------------------------------------------------------===//
-
-llvm::Expected<SizeLimit> SizeLimit::parse(StringRef text) {
-  static const std::pair<StringRef, double> units[] = {
-      {"KiB", 1024},        {"MiB", 1024.0 * 1024},
-      {"GiB", 1073741824.}, {"kB", 1e3},
-      {"KB", 1e3},          {"MB", 1e6},
-      {"GB", 1e9},          {"B", 1}};
-  SizeLimit limit;
-  limit.spelling = text.str();
-  StringRef digits = text.trim();
-  double factor = 1;
-  if (digits.consume_back("%")) {
-    limit.isFraction = true;
-    factor = 0.01;
-  } else {
-    for (const auto &[suffix, scale] : units)
-      if (digits.consume_back(suffix)) {
-        factor = scale;
-        break;
-      }
-  }
-  double value;
-  if (digits.rtrim().getAsDouble(value) || !std::isfinite(value) ||
-      value <= 0 || value * factor > 1e18)
-    return llvm::createStringError(
-        "'" + text +
-        "' is not a size; write 25% (of the float model), "
-        "300000 (bytes), 64KiB or 1.5MB");
-  limit.value = value * factor;
-  return limit;
-}
-
-uint64_t SizeLimit::getBytes(uint64_t whole) const {
-  return static_cast<uint64_t>(isFraction ? value * whole : value);
-}
-
-llvm::Expected<double> compress::parseFraction(StringRef text) {
-  StringRef digits = text.trim();
-  double factor = digits.consume_back("%") ? 0.01 : 1;
-  double value;
-  if (digits.rtrim().getAsDouble(value) || !std::isfinite(value) || value < 0)
-    return llvm::createStringError("'" + text +
-                                   "' is not a share; write 1% or 0.01");
-  return value * factor;
-}
-
-static llvm::Error atOption(StringRef option, llvm::Error error) {
-  return llvm::createStringError(option + ": " +
-                                 llvm::toString(std::move(error)));
-}
-
-llvm::Expected<PlanRequest> PlanRequest::parse(const CompilerOptions &options) {
-  PlanRequest request;
-  request.maxSize = options.maxSize;
-  request.maxDrop = options.maxDrop;
-  bool searches = options.maxSize || options.maxDrop;
-  if (!options.level.empty() + !options.plan.empty() + searches > 1)
-    return llvm::createStringError("give one of --level, --plan and a limit "
-                                   "(--max-size, --max-drop)");
-  if (!searches && (!options.levels.empty() || !options.search.empty()))
-    return llvm::createStringError(
-        StringRef(options.levels.empty() ? "--search" : "--levels") +
-        ": a search needs a limit: give --max-size or --max-drop");
-  if (options.maxDrop && options.eval.empty())
-    return llvm::createStringError(
-        "--max-drop: what the model loses is measured: give --eval");
-
-  if (searches) {
-    auto levels = parseLevels(options.levels.empty()
-                                  ? StringRef(CompilerOptions::defaultLevels)
-                                  : StringRef(options.levels));
-    if (!levels)
-      return atOption("--levels", levels.takeError());
-    request.levels = std::move(*levels);
-    auto search = lookupSearch(options.search.empty()
-                                   ? StringRef(CompilerOptions::defaultSearch)
-                                   : StringRef(options.search));
-    if (!search)
-      return atOption("--search", search.takeError());
-    request.search = *search;
-    SmallVector<StringRef> names;
-    for (const Level &level : request.levels)
-      names.push_back(level.getSpelling());
-    request.description = ("search " + request.search->getName() + " over " +
-                           llvm::join(names, ", "))
-                              .str();
-    if (request.maxSize)
-      request.description += ", at most " + request.maxSize->spelling;
-    if (request.maxDrop)
-      request.description +=
-          ", drop at most " + formatPercent(*request.maxDrop);
-  } else if (!options.plan.empty()) {
-    auto plan = Plan::load(options.plan);
-    if (!plan)
-      return plan.takeError();
-    request.plan = std::move(*plan);
-    request.description = "plan " + options.plan;
-  } else {
-    auto level = Level::parse(options.level.empty()
-                                  ? StringRef(CompilerOptions::defaultLevel)
-                                  : StringRef(options.level));
-    if (!level)
-      return atOption("--level", level.takeError());
-    request.level = std::move(*level);
-    request.description = ("level " + request.level->getSpelling()).str();
-  }
-  return request;
-}
-
-//===----------------------------------------------------------------------===//
-// Search
+// Limits on what the model loses
 //===----------------------------------------------------------------------===//
 
 namespace {
@@ -137,19 +23,27 @@ namespace {
 class DropSearch {
 public:
   DropSearch(const PlanRequest &request, const PlanSubject &subject,
-             ArrayRef<SiteChoices> table)
-      : request(request), subject(subject), table(table) {}
+             Problem table)
+      : request(request), subject(subject), table(std::move(table)),
+        bytes(*this->table.lookupCost("bytes")) {}
 
-  llvm::Expected<Plan> run(std::optional<uint64_t> largest,
-                           std::vector<std::string> &notes);
+  llvm::Expected<Assignment> run(std::optional<uint64_t> largest,
+                                 std::vector<std::string> &notes);
 
 private:
   /// The plan under a budget when its drop is acceptable.
-  llvm::Expected<bool> attempt(std::optional<uint64_t> bytes);
+  llvm::Expected<bool> attempt(std::optional<uint64_t> limit);
+  llvm::Expected<Assignment> solve(std::optional<uint64_t> limit) {
+    table.removeLimit(bytes);
+    if (limit)
+      table.setLimit(bytes, double(*limit));
+    return request.search->solve(table, {request.seed});
+  }
 
   const PlanRequest &request;
   const PlanSubject &subject;
-  ArrayRef<SiteChoices> table;
+  Problem table;
+  Quantity bytes;
   std::map<std::vector<unsigned>, double> measured;
   /// Of the last attempt.
   Assignment last;
@@ -157,8 +51,8 @@ private:
 };
 } // namespace
 
-llvm::Expected<bool> DropSearch::attempt(std::optional<uint64_t> bytes) {
-  auto assignment = request.search->solve(table, Budget{bytes});
+llvm::Expected<bool> DropSearch::attempt(std::optional<uint64_t> limit) {
+  auto assignment = solve(limit);
   if (!assignment)
     return assignment.takeError();
   last = std::move(*assignment);
@@ -173,8 +67,8 @@ llvm::Expected<bool> DropSearch::attempt(std::optional<uint64_t> bytes) {
   return lastDrop <= *request.maxDrop;
 }
 
-llvm::Expected<Plan> DropSearch::run(std::optional<uint64_t> largest,
-                                     std::vector<std::string> &notes) {
+llvm::Expected<Assignment> DropSearch::run(std::optional<uint64_t> largest,
+                                           std::vector<std::string> &notes) {
   constexpr int maxSteps = 8;
   ProgressBar bar("search", maxSteps + 2);
   // The most faithful plan first: if it is not good enough, none is.
@@ -193,18 +87,18 @@ llvm::Expected<Plan> DropSearch::run(std::optional<uint64_t> largest,
   double bestDrop = lastDrop;
 
   uint64_t low = 0;
-  for (const SiteChoices &site : table) {
+  for (const SiteChoices &site : table.sites) {
     uint64_t least = UINT64_MAX;
     for (const Choice &choice : site.choices)
-      least = std::min(least, choice.bytes);
+      if (choice.excluded.empty())
+        least = std::min(least, uint64_t(choice.costs[bytes]));
     low += least;
   }
   // `low` is a budget that is known or taken to be too small.
-  for (int step = 0; step < maxSteps + 1 && best.bytes > low; ++step) {
-    uint64_t budget = step ? low + (best.bytes - low) / 2 : low;
+  for (int step = 0; step < maxSteps + 1 && best.get(bytes) > low; ++step) {
+    uint64_t budget = step ? low + (uint64_t(best.get(bytes)) - low) / 2 : low;
     // Not every search reaches the sum of the smallest choices.
-    if (auto feasible = request.search->solve(table, Budget{budget});
-        !feasible) {
+    if (auto feasible = solve(budget); !feasible) {
       llvm::consumeError(feasible.takeError());
       low = budget + 1;
       continue;
@@ -212,7 +106,7 @@ llvm::Expected<Plan> DropSearch::run(std::optional<uint64_t> largest,
     auto good = attempt(budget);
     if (!good)
       return good.takeError();
-    if (*good && last.bytes < best.bytes) {
+    if (*good && last.get(bytes) < best.get(bytes)) {
       best = last;
       bestDrop = lastDrop;
     } else if (!*good) {
@@ -220,54 +114,329 @@ llvm::Expected<Plan> DropSearch::run(std::optional<uint64_t> largest,
     } else {
       break;
     }
-    bar.update(step + 2, formatBytes(best.bytes));
+    bar.update(step + 2, formatBytes(uint64_t(best.get(bytes))));
   }
   notes.push_back("--max-drop: " + std::to_string(measured.size()) +
                   " plans were measured; the chosen one loses " +
                   formatPercent(bestDrop));
-  return makePlan(subject.sites.sites, table, best);
+  return best;
 }
 
-llvm::Expected<Plan> compress::choosePlan(const PlanRequest &request,
-                                          const PlanSubject &subject,
-                                          std::vector<std::string> &notes) {
-  if (request.level)
-    return Plan::uniform(subject.sites.sites, *request.level);
+//===----------------------------------------------------------------------===//
+// Limits on the time
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// Keeps a limit on the time of the whole model. Sites are timed alone, which
+/// leaves out what they share (caches, fused operations), so what is found is
+/// timed as a whole and the limit on the sum corrected until it is kept.
+class LatencySearch {
+public:
+  LatencySearch(const PlanRequest &request, const PlanSubject &subject,
+                std::vector<std::string> &notes)
+      : request(request), subject(subject), notes(notes) {}
+
+  /// Adds the cost "seconds" and its limit.
+  llvm::Error addSeconds(Problem &problem);
+  /// Corrects the limit of `problem`, which is that of the answer at the end.
+  llvm::Expected<Assignment> run(Problem &problem);
+
+private:
+  llvm::Expected<double> time(const Problem &problem,
+                              const Assignment &assignment);
+
+  const PlanRequest &request;
+  const PlanSubject &subject;
+  std::vector<std::string> &notes;
+  Quantity seconds = 0;
+  /// The limit, and the time of what is no site.
+  double limit = 0, rest = 0;
+  std::map<std::vector<unsigned>, double> timed;
+};
+} // namespace
+
+llvm::Error LatencySearch::addSeconds(Problem &problem) {
+  auto whole = subject.timePlan(nullptr);
+  if (!whole)
+    return whole.takeError();
+  limit = request.maxLatency->getSeconds(*whole);
+  seconds = problem.costs.size();
+  problem.costs.push_back({"seconds"});
+  Level none = llvm::cantFail(Level::parse("f32"));
+  double sites = 0;
+  ProgressBar bar("time", problem.sites.size());
+  for (auto [index, site, row] :
+       llvm::enumerate(subject.sites.sites, problem.sites)) {
+    auto asFloat = subject.timeSite(site, none);
+    if (!asFloat)
+      return asFloat.takeError();
+    sites += *asFloat;
+    for (auto [choice, level] : llvm::zip_equal(row.choices, request.levels)) {
+      choice.costs.push_back(*asFloat);
+      if (!choice.excluded.empty() || level.isNone())
+        continue;
+      auto time = subject.timeSite(site, level);
+      if (!time)
+        choice.excluded = llvm::toString(time.takeError());
+      else
+        choice.costs.back() = *time;
+    }
+    bar.update(index + 1);
+  }
+  bar.finish();
+  rest = *whole - sites;
+  problem.setLimit(seconds, limit - rest);
+  notes.push_back(
+      "--max-latency: the float model takes " + formatDuration(*whole) +
+      ", of which its sites, timed alone, " + formatDuration(sites));
+  return llvm::Error::success();
+}
+
+llvm::Expected<double> LatencySearch::time(const Problem &problem,
+                                           const Assignment &assignment) {
+  auto known = timed.find(assignment.choices);
+  if (known != timed.end())
+    return known->second;
+  Plan plan = makePlan(subject.sites.sites, problem, assignment);
+  auto time = subject.timePlan(&plan);
+  if (!time)
+    return time.takeError();
+  return timed[assignment.choices] = *time;
+}
+
+llvm::Expected<Assignment> LatencySearch::run(Problem &problem) {
+  constexpr int maxAttempts = 6;
+  double best = std::numeric_limits<double>::infinity();
+  auto check = [&](const Assignment &found) -> llvm::Expected<bool> {
+    auto measured = time(problem, found);
+    if (!measured)
+      return measured.takeError();
+    best = std::min(best, *measured);
+    if (*measured > limit)
+      return false;
+    notes.push_back(
+        "--max-latency: predicted " +
+        formatDuration(found.get(seconds) + rest) + ", measured " +
+        formatDuration(*measured) + "; " + std::to_string(timed.size()) +
+        (timed.size() == 1 ? " plan was" : " plans were") + " timed");
+    return true;
+  };
+  double allowed = limit - rest;
+  for (int attempt = 0; attempt < maxAttempts; ++attempt) {
+    problem.setLimit(seconds, allowed);
+    auto found = request.search->solve(problem, {request.seed});
+    if (!found) {
+      llvm::consumeError(found.takeError());
+      break;
+    }
+    auto good = check(*found);
+    if (!good)
+      return good.takeError();
+    if (*good)
+      return *found;
+    // Sums predict differences well: what is too much comes off, and the next
+    // answer is another one.
+    double excess = timed[found->choices] - limit;
+    allowed = std::min(allowed - excess,
+                       found->get(seconds) * (1 - 1e-6) - excess / 2);
+  }
+  // The fastest that there is, other limits kept.
+  Problem fast = problem;
+  fast.removeLimit(seconds);
+  fast.objective = seconds;
+  auto fastest = request.search->solve(fast, {request.seed});
+  if (!fastest)
+    return fastest.takeError();
+  auto good = check(*fastest);
+  if (!good)
+    return good.takeError();
+  if (*good) {
+    problem.setLimit(seconds, fastest->get(seconds));
+    return *fastest;
+  }
+  return llvm::createStringError(
+      "infeasible: at most " + formatDuration(limit) + " asked for, best is " +
+      formatDuration(best) + " (measured)");
+}
+
+//===----------------------------------------------------------------------===//
+// Plans
+//===----------------------------------------------------------------------===//
+
+/// The limit on the bytes of sites; nothing without `maxSize`.
+static llvm::Expected<std::optional<uint64_t>>
+getSiteBudget(const PlanRequest &request, const PlanSubject &subject) {
+  if (!request.maxSize)
+    return std::nullopt;
+  uint64_t limit = request.maxSize->getBytes(subject.bytes);
+  // What is no site keeps its size.
+  uint64_t rest =
+      subject.bytes - std::min(subject.bytes, subject.sites.getBytes());
+  if (limit < rest)
+    return llvm::createStringError(
+        "--max-size: " + request.maxSize->spelling + " is " +
+        formatBytes(limit) + ", but constants that cannot be compressed take " +
+        formatBytes(rest));
+  return limit - rest;
+}
+
+/// "int8 3, int4-g32 2", most frequent first.
+static std::string countLevels(const Plan &plan) {
+  std::map<std::string, unsigned> counts;
+  for (const PlanEntry &entry : plan.sites)
+    ++counts[entry.level];
+  std::vector<std::pair<std::string, unsigned>> sorted(counts.begin(),
+                                                       counts.end());
+  llvm::sort(sorted, [](const auto &a, const auto &b) {
+    return std::tie(b.second, a.first) < std::tie(a.second, b.first);
+  });
+  std::string text;
+  for (const auto &[level, count] : sorted)
+    text += (text.empty() ? "" : ", ") + level + " " + std::to_string(count);
+  return text;
+}
+
+/// The chosen plan, more points of the frontier, and the baselines of each.
+static llvm::Expected<std::vector<Alternative>>
+getAlternatives(const PlanRequest &request, const PlanSubject &subject,
+                Problem problem, const Assignment &chosen) {
+  constexpr uint64_t numRandom = 3;
+  Quantity bytes = *problem.lookupCost("bytes");
+  uint64_t rest =
+      subject.bytes - std::min(subject.bytes, subject.sites.getBytes());
+  std::vector<Alternative> points;
+  auto add = [&](std::string search, uint64_t limit,
+                 const Assignment &assignment) -> SearchPoint & {
+    Alternative &alternative = points.emplace_back();
+    alternative.plan = makePlan(subject.sites.sites, problem, assignment);
+    SearchPoint &point = alternative.point;
+    point.search = std::move(search);
+    point.limitBytes = limit;
+    point.bytes = rest + uint64_t(assignment.get(bytes));
+    point.predictedError = assignment.error;
+    point.levels = countLevels(alternative.plan);
+    return point;
+  };
+  auto addBaselines = [&](uint64_t limit) {
+    for (uint64_t i = 0; i <= numRandom; ++i) {
+      const Search *search =
+          llvm::cantFail(lookupSearch(i ? "random" : "uniform"));
+      if (search == request.search)
+        continue;
+      SolveOptions options;
+      options.seed = request.seed + i;
+      // What a baseline cannot do is no error.
+      auto found = search->solve(problem, options);
+      if (found)
+        add(i ? "random " + std::to_string(options.seed) : "uniform", limit,
+            *found);
+      else
+        llvm::consumeError(found.takeError());
+    }
+  };
+
+  // By bytes; the chosen one has the limits that it was found with.
+  Problem limited = problem;
+  std::vector<uint64_t> limits;
+  for (const SizeLimit &size : request.frontier)
+    limits.push_back(size.getBytes(subject.bytes));
+  llvm::sort(limits);
+  limits.erase(llvm::unique(limits), limits.end());
+  uint64_t chosenBytes = rest + uint64_t(chosen.get(bytes));
+  bool added = false;
+  auto addChosen = [&] {
+    added = true;
+    add(request.search->getName().str(),
+        request.maxSize ? request.maxSize->getBytes(subject.bytes) : 0, chosen)
+        .isChosen = true;
+    addBaselines(points.back().point.limitBytes);
+  };
+  for (uint64_t limit : limits) {
+    if (!added && chosenBytes <= limit)
+      addChosen();
+    if (limit < rest)
+      continue;
+    problem = limited;
+    problem.setLimit(bytes, double(limit - rest));
+    auto found = request.search->solve(problem, {request.seed});
+    if (!found) {
+      llvm::consumeError(found.takeError());
+      continue;
+    }
+    if (found->choices == chosen.choices)
+      continue;
+    add(request.search->getName().str(), limit, *found);
+    addBaselines(limit);
+  }
+  problem = std::move(limited);
+  if (!added)
+    addChosen();
+  return points;
+}
+
+llvm::Expected<PlanChoice>
+compress::choosePlan(const PlanRequest &request, const PlanSubject &subject,
+                     std::vector<std::string> &notes) {
+  PlanChoice choice;
+  if (request.level) {
+    choice.plan = Plan::uniform(subject.sites.sites, *request.level);
+    return choice;
+  }
   if (request.plan) {
     if (llvm::Error error = request.plan->verify(subject.sites))
       return std::move(error);
-    return *request.plan;
+    choice.plan = *request.plan;
+    return choice;
   }
 
-  std::optional<uint64_t> budget;
-  if (request.maxSize) {
-    uint64_t limit = request.maxSize->getBytes(subject.bytes);
-    // What is no site keeps its size.
-    uint64_t rest =
-        subject.bytes - std::min(subject.bytes, subject.sites.getBytes());
-    if (limit < rest)
-      return llvm::createStringError(
-          "--max-size: " + request.maxSize->spelling + " is " +
-          formatBytes(limit) +
-          ", but constants that cannot be compressed take " +
-          formatBytes(rest));
-    budget = limit - rest;
-  }
-
+  auto budget = getSiteBudget(request, subject);
+  if (!budget)
+    return budget.takeError();
   ProgressBar bar("levels", subject.sites.sites.size() * request.levels.size());
   std::mutex mutex;
   auto table = buildLevelTable(subject.sites.sites, request.levels,
-                               subject.statistics, [&](size_t done, size_t) {
+                               subject.database, [&](size_t done, size_t) {
                                  std::lock_guard<std::mutex> lock(mutex);
                                  bar.update(done);
                                });
   bar.finish();
   if (!table)
     return table.takeError();
-  if (request.maxDrop)
-    return DropSearch(request, subject, *table).run(budget, notes);
-  auto assignment = request.search->solve(*table, Budget{budget});
-  if (!assignment)
-    return atOption("--max-size", assignment.takeError());
-  return makePlan(subject.sites.sites, *table, *assignment);
+  if (llvm::Error error = table->apply(request.rules))
+    return atOption("--site", std::move(error));
+  if (*budget)
+    table->setLimit(*table->lookupCost("bytes"), double(**budget));
+  LatencySearch latency(request, subject, notes);
+  if (request.maxLatency)
+    if (llvm::Error error = latency.addSeconds(*table))
+      return atOption("--max-latency", std::move(error));
+  auto solve = [&]() -> llvm::Expected<Assignment> {
+    if (request.maxDrop)
+      return DropSearch(request, subject, *table).run(*budget, notes);
+    if (request.maxLatency) {
+      auto found = latency.run(*table);
+      if (!found)
+        return atOption("--max-latency", found.takeError());
+      return found;
+    }
+    auto found = request.search->solve(*table, {request.seed});
+    if (!found)
+      return atOption("--max-size", found.takeError());
+    return found;
+  };
+  auto found = solve();
+  if (!found)
+    return found.takeError();
+  // Whatever was limited, baselines get no more bytes.
+  if (request.maxDrop) {
+    Quantity bytes = *table->lookupCost("bytes");
+    table->setLimit(bytes, found->get(bytes));
+  }
+  choice.plan = makePlan(subject.sites.sites, *table, *found);
+  auto alternatives =
+      getAlternatives(request, subject, std::move(*table), *found);
+  if (!alternatives)
+    return alternatives.takeError();
+  choice.alternatives = std::move(*alternatives);
+  return choice;
 }

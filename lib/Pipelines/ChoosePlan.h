@@ -9,10 +9,10 @@
 
 #include "compress/Pipelines/Compiler.h"
 #include "compress/Plan/Plan.h"
+#include "compress/Search/LevelDatabase.h"
+#include "compress/Search/Search.h"
 
 namespace compress {
-
-class Search;
 
 /// What decides about the plan, checked as far as possible without a model.
 struct PlanRequest {
@@ -30,27 +30,55 @@ struct PlanRequest {
   const Search *search = nullptr;
   std::optional<SizeLimit> maxSize;
   std::optional<double> maxDrop;
+  std::optional<LatencyLimit> maxLatency;
+  std::vector<SizeLimit> frontier;
+  std::vector<SiteRule> rules;
+  uint64_t seed = 0;
 
   /// Whether every site stays float.
   bool isFloat() const { return level && level->isNone(); }
 };
+
+/// Puts the option's name before an error.
+llvm::Error atOption(llvm::StringRef option, llvm::Error error);
 
 /// The model that a plan is for.
 struct PlanSubject {
   const SiteList &sites;
   /// Bytes of all weights and constants, sites or not.
   uint64_t bytes;
-  const Statistics *statistics;
+  const LevelDatabase &database;
   /// Measures how much worse the model gets with a plan
   /// (`Evaluation::getDrop`).
   llvm::function_ref<llvm::Expected<double>(const Plan &)> measureDrop;
+  /// Seconds of a site alone at a level.
+  llvm::function_ref<llvm::Expected<double>(const Site &, const Level &)>
+      timeSite;
+  /// Seconds of one run of the model with a plan (null: of the float model).
+  llvm::function_ref<llvm::Expected<double>(const Plan *)> timePlan;
 };
 
-/// The plan; for `maxDrop` the smallest found by bisection over size budgets,
-/// each candidate measured. `notes` gets what the user should know.
-llvm::Expected<Plan> choosePlan(const PlanRequest &request,
-                                const PlanSubject &subject,
-                                std::vector<std::string> &notes);
+/// A plan to run beside the chosen one.
+struct Alternative {
+  Plan plan;
+  /// What is known without running it.
+  SearchPoint point;
+};
+
+struct PlanChoice {
+  Plan plan;
+  /// For a search: the frontier by bytes, the chosen plan in it, each point
+  /// followed by what `uniform` and `random` find with the same limits.
+  std::vector<Alternative> alternatives;
+};
+
+/// For `maxLatency`, sites are timed alone, and what is found is timed as a
+/// whole until it keeps the limit; for `maxDrop` it is the smallest found by
+/// bisection over size budgets, each candidate measured. `notes` gets what the
+/// user should know.
+llvm::Expected<PlanChoice> choosePlan(const PlanRequest &request,
+                                      const PlanSubject &subject,
+                                      std::vector<std::string> &notes);
 
 } // namespace compress
 

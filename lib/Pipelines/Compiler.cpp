@@ -9,6 +9,7 @@
 #include "DiagnosticCollector.h"
 #include "EmitStages.h"
 #include "OutputDirectory.h"
+#include "SiteTimer.h"
 #include "compress/Calibration/Observe.h"
 #include "compress/Conversion/CompressToONNX/CompressToONNX.h"
 #include "compress/Dialect/ONNX/IR/ONNXOps.h"
@@ -78,6 +79,7 @@ private:
   llvm::Error exportModel();
   llvm::Error compile();
   llvm::Error measure();
+  llvm::Error compareAlternatives();
   llvm::Error writeReports();
 
   /// Runs a stage and keeps its time.
@@ -96,6 +98,17 @@ private:
   /// How much worse the model gets with a plan.
   llvm::Expected<double> measureDrop(const Plan &plan);
   llvm::Error measureLatencies(JITModel &floatModel, JITModel &model);
+  /// The float model with a plan, running in this process.
+  llvm::Expected<JITModel> makeModel(const Plan &plan);
+  /// What the model is timed on.
+  llvm::Expected<std::vector<NpyArray>> getTimedSample();
+  /// What models are compared on, and at most how many samples of it.
+  std::pair<std::optional<EvaluationData>, int64_t> getComparedSamples();
+  llvm::Expected<double> timeSite(const Site &site, const Level &level);
+  llvm::Expected<double> timePlan(const Plan *plan);
+
+  llvm::Error openCache();
+  ApplyOptions getApplyOptions();
 
   const CompilerOptions &options;
   MLIRContext &context;
@@ -112,7 +125,11 @@ private:
   std::optional<CalibrationData> data;
   std::optional<EvaluationData> evaluation;
   std::optional<Statistics> statistics;
+  std::unique_ptr<ContentCache> cache;
+  LevelDatabase database;
+  std::optional<SiteTimer> siteTimer;
   Plan plan;
+  std::vector<Alternative> alternatives;
   /// Nothing was encoded: both models are the same.
   bool isFloat = false;
   std::optional<CompiledModel> compiled;
@@ -149,26 +166,99 @@ llvm::Expected<JITModel *> Compilation::getFloatModel() {
   return &*floatModel;
 }
 
-llvm::Expected<double> Compilation::measureDrop(const Plan &candidate) {
-  auto reference = getFloatModel();
-  if (!reference)
-    return reference.takeError();
-  Module copy = clone(floatModule);
+llvm::Error Compilation::openCache() {
+  std::string directory = options.cache;
+  if (directory.empty() && options.resume)
+    directory = output.getPath().str() + ".cache";
+  if (directory.empty())
+    return llvm::Error::success();
+  auto opened = ContentCache::open(directory);
+  if (!opened)
+    return llvm::createStringError(
+        StringRef(options.cache.empty() ? "--resume: " : "--cache: ") +
+        llvm::toString(opened.takeError()));
+  cache = std::move(*opened);
+  return llvm::Error::success();
+}
+
+/// The functions live as long as this object.
+ApplyOptions Compilation::getApplyOptions() {
   ApplyOptions applyOptions;
   applyOptions.statistics = statistics ? &*statistics : nullptr;
-  auto applied = applyPlan(getMain(*copy), candidate, applyOptions);
+  applyOptions.encode = [this](const Site &site, const Level &level) {
+    return database.encode(site, level);
+  };
+  return applyOptions;
+}
+
+llvm::Expected<JITModel> Compilation::makeModel(const Plan &candidate) {
+  Module copy = clone(floatModule);
+  auto applied = applyPlan(getMain(*copy), candidate, getApplyOptions());
   if (!applied)
     return applied.takeError();
   auto compiled = compileModule(std::move(copy), target, options.machines);
   if (!compiled)
     return compiled.takeError();
-  auto model = JITModel::create(std::move(*compiled), options.threads);
+  return JITModel::create(std::move(*compiled), options.threads);
+}
+
+llvm::Expected<double> Compilation::measureDrop(const Plan &candidate) {
+  auto reference = getFloatModel();
+  if (!reference)
+    return reference.takeError();
+  auto model = makeModel(candidate);
   if (!model)
     return model.takeError();
   auto result = evaluate(**reference, *model, *evaluation);
   if (!result)
     return result.takeError();
   return result->getDrop();
+}
+
+llvm::Expected<std::vector<NpyArray>> Compilation::getTimedSample() {
+  if (evaluation)
+    return evaluation->samples.getSample(0);
+  if (data)
+    return data->getSample(0);
+  return makeRandomInputs(inputs, options.seed);
+}
+
+llvm::Expected<double> Compilation::timeSite(const Site &site,
+                                             const Level &level) {
+  if (!siteTimer) {
+    auto sample = getTimedSample();
+    if (!sample)
+      return sample.takeError();
+    auto timer = SiteTimer::create(
+        *floatModule, *sample, database,
+        {&target, options.targetOptions, options.threads, options.seed});
+    if (!timer)
+      return timer.takeError();
+    siteTimer.emplace(std::move(*timer));
+  }
+  return siteTimer->getSeconds(site, level);
+}
+
+llvm::Expected<double> Compilation::timePlan(const Plan *candidate) {
+  auto sample = getTimedSample();
+  if (!sample)
+    return sample.takeError();
+  auto measure = [&](JITModel &model) -> llvm::Expected<double> {
+    auto latencies = compress::measureLatencies({&model}, *sample);
+    if (!latencies)
+      return latencies.takeError();
+    return latencies->front().median;
+  };
+  if (!candidate) {
+    auto model = getFloatModel();
+    if (!model)
+      return model.takeError();
+    return measure(**model);
+  }
+  auto model = makeModel(*candidate);
+  if (!model)
+    return model.takeError();
+  return measure(*model);
 }
 
 //===----------------------------------------------------------------------===//
@@ -259,12 +349,19 @@ llvm::Error Compilation::calibrate() {
 llvm::Error Compilation::choose() {
   SiteList list = findSites(getMain(*floatModule));
   auto measure = [this](const Plan &plan) { return measureDrop(plan); };
-  PlanSubject subject{list, getConstantBytes(*floatModule),
-                      statistics ? &*statistics : nullptr, measure};
+  database = LevelDatabase(statistics ? &*statistics : nullptr, cache.get());
+  auto timeOneSite = [this](const Site &site, const Level &level) {
+    return timeSite(site, level);
+  };
+  auto timeModel = [this](const Plan *plan) { return timePlan(plan); };
+  PlanSubject subject{list,        getConstantBytes(*floatModule),
+                      database,    measure,
+                      timeOneSite, timeModel};
   auto chosen = choosePlan(request, subject, report.notes);
   if (!chosen)
     return inModel(chosen.takeError());
-  plan = std::move(*chosen);
+  plan = std::move(chosen->plan);
+  alternatives = std::move(chosen->alternatives);
   report.choice = request.description;
   return llvm::Error::success();
 }
@@ -274,8 +371,7 @@ llvm::Error Compilation::apply() {
   report.bytesBefore = getConstantBytes(*module);
   ProgressBar bar("encode", plan.sites.size());
   std::mutex mutex;
-  ApplyOptions applyOptions;
-  applyOptions.statistics = statistics ? &*statistics : nullptr;
+  ApplyOptions applyOptions = getApplyOptions();
   applyOptions.progress = [&](size_t done, size_t) {
     std::lock_guard<std::mutex> lock(mutex);
     bar.update(done);
@@ -339,29 +435,77 @@ llvm::Error Compilation::compile() {
 
 llvm::Error Compilation::measureLatencies(JITModel &floatModel,
                                           JITModel &model) {
-  std::vector<NpyArray> sample;
-  if (evaluation) {
-    sample = evaluation->samples.getSample(0);
-  } else if (data) {
-    sample = data->getSample(0);
-  } else {
-    auto random = makeRandomInputs(inputs, options.seed);
-    if (!random)
-      return random.takeError();
-    sample = std::move(*random);
-  }
+  auto sample = getTimedSample();
+  if (!sample)
+    return sample.takeError();
   SmallVector<JITModel *> models{&model};
   if (&floatModel != &model)
     models.push_back(&floatModel);
-  auto latencies = compress::measureLatencies(models, sample);
+  auto latencies = compress::measureLatencies(models, *sample);
   if (!latencies)
     return latencies.takeError();
   report.latencyAfter = latencies->front();
   if (isFloat || models.size() > 1)
     report.latencyBefore = latencies->back();
-  for (auto [input, array] : llvm::zip_equal(inputs, sample))
+  // Float is timed again, since machines change their speed.
+  if (options.maxLatency && report.latencyBefore) {
+    double limit = options.maxLatency->getSeconds(report.latencyBefore->median);
+    double time = report.latencyAfter->median;
+    report.notes.push_back(
+        "--max-latency: " + formatDuration(limit) + " asked for, " +
+        formatDuration(time) + " in the end" +
+        (time > limit * 1.05 ? ": slower than promised, the machine was busy"
+                             : ""));
+  }
+  for (auto [input, array] : llvm::zip_equal(inputs, *sample))
     report.latencyInputs += (report.latencyInputs.empty() ? "" : ", ") +
                             input.name + " " + describe(array);
+  return llvm::Error::success();
+}
+
+std::pair<std::optional<EvaluationData>, int64_t>
+Compilation::getComparedSamples() {
+  // Without evaluation data, calibration data tells how far the outputs are.
+  constexpr int64_t maxCalibrationSamples = 64;
+  if (evaluation || !data || isFloat || !options.compare)
+    return {evaluation, INT64_MAX};
+  return {EvaluationData{options.data, *data, std::nullopt, 1},
+          maxCalibrationSamples};
+}
+
+/// Runs what the search did not choose, to compare with.
+llvm::Error Compilation::compareAlternatives() {
+  auto [samples, maxSamples] = getComparedSamples();
+  ProgressBar bar("compare", alternatives.size());
+  bool runs = options.compare && report.latencyAfter && samples;
+  for (auto [index, alternative] : llvm::enumerate(alternatives)) {
+    SearchPoint point = alternative.point;
+    if (point.isChosen) {
+      point.evaluation = report.evaluation;
+      if (report.latencyAfter)
+        point.seconds = report.latencyAfter->median;
+    } else if (runs) {
+      auto reference = getFloatModel();
+      if (!reference)
+        return reference.takeError();
+      auto model = makeModel(alternative.plan);
+      if (!model)
+        return model.takeError();
+      auto result = evaluate(**reference, *model, *samples, maxSamples);
+      if (!result)
+        return result.takeError();
+      point.evaluation = std::move(*result);
+      auto sample = getTimedSample();
+      if (!sample)
+        return sample.takeError();
+      auto latencies = compress::measureLatencies({&*model}, *sample, 0.1);
+      if (!latencies)
+        return latencies.takeError();
+      point.seconds = latencies->front().median;
+    }
+    report.points.push_back(std::move(point));
+    bar.update(index + 1);
+  }
   return llvm::Error::success();
 }
 
@@ -386,17 +530,11 @@ llvm::Error Compilation::measure() {
     reference = *compiledFloat;
   }
 
-  // Without evaluation data, calibration data tells how far the outputs are.
-  constexpr int64_t maxCalibrationSamples = 64;
-  int64_t maxSamples = INT64_MAX;
-  std::optional<EvaluationData> samples = evaluation;
-  if (!samples && data && !isFloat && options.compare) {
-    samples = EvaluationData{options.data, *data, std::nullopt, 1};
-    maxSamples = maxCalibrationSamples;
-  }
+  auto [samples, maxSamples] = getComparedSamples();
   if (samples) {
-    ProgressBar bar("evaluate", std::min(samples->samples.size(), maxSamples));
-    auto result = evaluate(*reference, *model, *samples, maxSamples,
+    int64_t total = std::min(samples->samples.size(), maxSamples);
+    ProgressBar bar("evaluate", total);
+    auto result = evaluate(*reference, *model, *samples, total,
                            [&](int64_t done, int64_t) { bar.update(done); });
     if (!result)
       return result.takeError();
@@ -476,6 +614,8 @@ llvm::Expected<Report> Compilation::run() {
   report.threads = options.threads;
   report.seed = options.seed;
   report.outputDirectory = output.getPath();
+  if (llvm::Error error = openCache())
+    return std::move(error);
   static constexpr std::pair<const char *, llvm::Error (Compilation::*)()>
       stages[] = {{"import", &Compilation::importModel},
                   {"data", &Compilation::readData},
@@ -484,12 +624,21 @@ llvm::Expected<Report> Compilation::run() {
                   {"encode", &Compilation::apply},
                   {"export", &Compilation::exportModel},
                   {"compile", &Compilation::compile},
-                  {"measure", &Compilation::measure}};
+                  {"measure", &Compilation::measure},
+                  {"compare", &Compilation::compareAlternatives}};
+  report.explains = options.explain;
   for (auto [name, run] : stages)
     if (llvm::Error error = stage(name, run))
       return std::move(error);
+  if (cache && cache->getNumBroken())
+    report.notes.push_back(std::to_string(cache->getNumBroken()) +
+                           " entries of " + cache->getDirectory().str() +
+                           " were broken and have been made again");
   if (llvm::Error error = writeReports())
     return std::move(error);
+  // Only what this run made for itself.
+  if (cache && options.cache.empty())
+    llvm::sys::fs::remove_directories(cache->getDirectory());
   return std::move(report);
 }
 

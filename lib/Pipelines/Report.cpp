@@ -123,6 +123,44 @@ static StringRef shortOp(StringRef op) {
   return op.rsplit('.').second.empty() ? op : op.rsplit('.').second;
 }
 
+/// The frontier and its baselines.
+static void printPoints(const Report &report, llvm::raw_ostream &os) {
+  using Align = TextTable::Align;
+  if (report.points.empty())
+    return;
+  TextTable table({{"search"},
+                   {"limit", Align::Right},
+                   {"bytes", Align::Right},
+                   {"predicted", Align::Right},
+                   {"output error", Align::Right},
+                   {"drop", Align::Right},
+                   {"latency", Align::Right},
+                   {"levels"}});
+  for (const PointRow &row : getPointRows(report)) {
+    const SearchPoint &point = *row.point;
+    std::string error = row.error ? formatError(*row.error) : "-";
+    if (row.error && row.count > 1)
+      error += " +-" + formatNumber("%.0e", row.spread);
+    table.addRow(
+        {(point.isChosen ? "* " : "  ") +
+             (point.isRandom() ? "random, mean of " + std::to_string(row.count)
+                               : point.search),
+         point.limitBytes ? formatBytes(point.limitBytes) : "",
+         formatBytes(row.bytes), formatError(row.predicted), error,
+         row.drop ? formatNumber("%.2f %%", *row.drop * 100) : "-",
+         point.seconds ? formatDuration(*point.seconds) : "-",
+         row.count > 1 ? "" : point.levels});
+  }
+  os << "\n";
+  table.print(os);
+  os << "*: the plan that was compiled; predicted: sum of the errors of its "
+        "sites";
+  if (auto correlation = getRankCorrelation(report.points))
+    os << ", rank correlation with the output error "
+       << formatNumber("%.2f", *correlation);
+  os << "\n\n";
+}
+
 void Report::print(llvm::raw_ostream &os) const {
   using Align = TextTable::Align;
   os << model << ": " << choice << ", target " << target << "\n\n";
@@ -155,6 +193,11 @@ void Report::print(llvm::raw_ostream &os) const {
   }
   for (const std::string &line : summarizeExcluded(*this))
     os << "left alone: " << line << "\n";
+  if (explains)
+    for (const SiteResult &site : sites)
+      if (!site.reason.empty())
+        os << "why " << site.name << " is " << site.level << ": " << site.reason
+           << "\n";
 
   os << "\n";
   TextTable totals({{""},
@@ -176,6 +219,7 @@ void Report::print(llvm::raw_ostream &os) const {
            : threads    ? " threads"
                         : " cores")
        << "\n";
+  printPoints(*this, os);
   for (const std::string &note : notes)
     os << "note: " << note << "\n";
 
@@ -217,6 +261,10 @@ static void writeSite(json::OStream &json, const SiteResult &site) {
     json.attribute("bytes_before", integer(site.bytesBefore));
     json.attribute("bytes_after", integer(site.bytesAfter));
     json.attribute("error", number(site.error.relative));
+    if (site.seconds)
+      json.attribute("seconds", number(*site.seconds));
+    if (!site.reason.empty())
+      json.attribute("reason", json::fixUTF8(site.reason));
   });
 }
 
@@ -266,6 +314,28 @@ static void writeLatency(json::OStream &json, StringRef key,
   });
 }
 
+static void writePoints(json::OStream &json, const Report &report) {
+  if (auto correlation = getRankCorrelation(report.points))
+    json.attribute("rank_correlation", number(*correlation));
+  json.attributeArray("points", [&] {
+    for (const SearchPoint &point : report.points)
+      json.object([&] {
+        json.attribute("search", point.search);
+        json.attribute("chosen", point.isChosen);
+        json.attribute("limit_bytes", integer(point.limitBytes));
+        json.attribute("bytes", integer(point.bytes));
+        json.attribute("levels", json::fixUTF8(point.levels));
+        json.attribute("predicted_error", number(point.predictedError));
+        if (auto error = point.getOutputError())
+          json.attribute("output_error", number(*error));
+        if (point.evaluation && point.evaluation->model)
+          json.attribute("drop", number(point.evaluation->getDrop()));
+        if (point.seconds)
+          json.attribute("latency_ms", number(*point.seconds * 1e3));
+      });
+  });
+}
+
 void Report::writeJSON(llvm::raw_ostream &os) const {
   json::OStream json(os, 1);
   json.object([&] {
@@ -308,6 +378,8 @@ void Report::writeJSON(llvm::raw_ostream &os) const {
         json.attributeObject("quality", [&] { writeEvaluation(json, *this); });
       json.attribute("seconds", number(getSeconds()));
     });
+    if (!points.empty())
+      json.attributeObject("search", [&] { writePoints(json, *this); });
     json.attributeObject("stages", [&] {
       for (const auto &[stage, seconds] : stages)
         json.attribute(stage, number(seconds));

@@ -4,7 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "compress/Pipelines/Report.h"
+#include "ReportHTML.h"
 #include "compress/Support/Format.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/StringExtras.h"
@@ -52,8 +52,7 @@ section > p.small { margin-top: 10px; }
 section > p.small + p.small { margin-top: 0; }
 )css";
 
-/// Text for XML: special characters escaped, invalid ones replaced.
-static std::string escape(StringRef text) {
+std::string compress::escapeHTML(StringRef text) {
   std::string escaped;
   llvm::raw_string_ostream os(escaped);
   llvm::printHTMLEscaped(llvm::json::fixUTF8(text), os);
@@ -63,10 +62,16 @@ static std::string escape(StringRef text) {
   return escaped;
 }
 
-static std::string formatNumber(const char *format, double value) {
+std::string compress::formatHTMLNumber(const char *format, double value) {
   char text[64];
   std::snprintf(text, sizeof text, format, value);
   return text;
+}
+
+static std::string escape(StringRef text) { return escapeHTML(text); }
+
+static std::string formatNumber(const char *format, double value) {
+  return formatHTMLNumber(format, value);
 }
 
 namespace {
@@ -112,6 +117,7 @@ private:
   void writeComparison();
   void writeChart();
   void writeSites();
+  void writeReasons();
   void writeRest();
   void tile(StringRef title, StringRef value, StringRef detail);
 
@@ -318,6 +324,20 @@ void Page::writeSites() {
      << ".</p>\n</section>\n";
 }
 
+void Page::writeReasons() {
+  if (llvm::all_of(report.sites,
+                   [](const SiteResult &s) { return s.reason.empty(); }))
+    return;
+  os << "<section><h2>Why these levels</h2>\n<table><thead><tr><th>site</th>"
+        "<th>level</th><th>reason</th></tr></thead><tbody>\n";
+  for (const SiteResult &site : report.sites)
+    os << "<tr><td class=\"name\">" << escape(site.name)
+       << "</td><td><span class=\"chip\" style=\"background:"
+       << palette.get(site.level) << "\"></span>" << escape(site.level)
+       << "</td><td class=\"name\">" << escape(site.reason) << "</td></tr>\n";
+  os << "</tbody></table></section>\n";
+}
+
 void Page::writeRest() {
   std::vector<std::string> lines;
   for (const std::string &line : summarizeExcluded(report))
@@ -355,8 +375,10 @@ void Page::write() {
   writeTiles();
   writeSizeBar();
   writeComparison();
+  writeSearchHTML(report, os);
   writeChart();
   writeSites();
+  writeReasons();
   writeRest();
   os << "</main>\n</body>\n</html>\n";
 }

@@ -67,6 +67,8 @@ Plan ApplyReport::toPlan(StringRef model) const {
     entry.bytesBefore = site.bytesBefore;
     entry.bytesAfter = site.bytesAfter;
     entry.error = site.error.relative;
+    entry.seconds = site.seconds;
+    entry.reason = site.reason;
   }
   return plan;
 }
@@ -234,7 +236,9 @@ llvm::Expected<ApplyReport> compress::applyPlan(FunctionOpInterface function,
     Decision &decision = decisions[i];
     if (decision.level) {
       auto encoded =
-          encodeSite(*decision.site, *decision.level, options.statistics);
+          options.encode
+              ? options.encode(*decision.site, *decision.level)
+              : encodeSite(*decision.site, *decision.level, options.statistics);
       if (!encoded)
         errors[i] = llvm::toString(encoded.takeError());
       else
@@ -260,6 +264,10 @@ llvm::Expected<ApplyReport> compress::applyPlan(FunctionOpInterface function,
     result.node = site.getNodeName();
     result.shape = site.type.getShape().vec();
     result.bytesBefore = site.getBytes();
+    if (const PlanEntry *entry = plan.lookup(site.name)) {
+      result.seconds = entry->seconds;
+      result.reason = entry->reason;
+    }
     if (decision.level) {
       result.level = decision.level->getSpelling().str();
       result.bits = decision.encoded.type.getBitsPerElement();

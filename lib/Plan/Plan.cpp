@@ -57,6 +57,9 @@ template <> struct MappingTraits<compress::PlanEntry> {
     io.mapOptional("bytes-before", entry.bytesBefore);
     io.mapOptional("bytes-after", entry.bytesAfter);
     io.mapOptional("error", entry.error);
+    io.mapOptional("seconds", entry.seconds);
+    if (!io.outputting() || !entry.reason.empty())
+      io.mapOptional("reason", entry.reason);
     if (io.outputting())
       return;
     auto *context = static_cast<ParseContext *>(io.getContext());

@@ -8,6 +8,7 @@
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/Twine.h"
+#include <cassert>
 #include <map>
 #include <mutex>
 
@@ -18,31 +19,104 @@ using llvm::Twine;
 
 Search::~Search() = default;
 
-llvm::Expected<Assignment> Search::solve(ArrayRef<SiteChoices> sites,
-                                         const Budget &budget) const {
-  for (const SiteChoices &site : sites)
-    if (site.choices.empty())
-      return llvm::createStringError("site '" + Twine(site.site) +
-                                     "' has no level to choose from");
-  return find(sites, budget);
+/// Solves with the roles of the objective and of one limit exchanged, for the
+/// message.
+static std::string describeLeast(const Search &search, Problem problem,
+                                 Quantity quantity,
+                                 const SolveOptions &options) {
+  problem.removeLimit(quantity);
+  problem.objective = quantity;
+  auto least = search.solve(problem, options);
+  if (least)
+    return problem.format(quantity, least->get(quantity));
+  llvm::consumeError(least.takeError());
+  return "";
 }
 
-Assignment compress::makeAssignment(ArrayRef<SiteChoices> sites,
-                                    std::vector<unsigned> choices) {
-  Assignment result;
-  for (auto [site, choice] : llvm::zip_equal(sites, choices)) {
-    result.bytes += site.choices[choice].bytes;
-    result.error += site.choices[choice].error;
+/// Every limit can be met alone, but no assignment was found.
+static llvm::Error makeJointlyInfeasible(const Search &search,
+                                         const Problem &problem,
+                                         const SolveOptions &options) {
+  std::string asked;
+  for (const Limit &limit : problem.limits)
+    asked += (asked.empty() ? "" : " and ") +
+             problem.format(limit.quantity, limit.atMost);
+  if (!search.isExact())
+    return llvm::createStringError("'" + search.getName() +
+                                   "' finds nothing within " + asked +
+                                   "; an exact search (dp, ilp) may");
+  std::string message = "infeasible: at most " + asked + " asked for";
+  for (const Limit &limit : problem.limits) {
+    if (limit.quantity >= 0 && problem.costs[limit.quantity].isLargest)
+      continue;
+    std::string least = describeLeast(search, problem, limit.quantity, options);
+    if (!least.empty())
+      message += ", best is " + least + " when the other limits are kept";
   }
-  result.choices = std::move(choices);
-  return result;
+  return llvm::createStringError(message);
 }
 
-llvm::Error compress::makeInfeasible(const Budget &budget, uint64_t best,
-                                     const Twine &how) {
-  return llvm::createStringError("infeasible: the budget for weights is " +
-                                 Twine(*budget.bytes) + " bytes, best is " +
-                                 Twine(best) + " bytes " + how);
+llvm::Expected<Assignment> Search::solve(const Problem &problem,
+                                         const SolveOptions &options) const {
+  auto normal = NormalForm::create(problem);
+  if (!normal)
+    return normal.takeError();
+  size_t sum = 0;
+  for (const Limit &limit : problem.limits) {
+    if (limit.quantity >= 0 && problem.costs[limit.quantity].isLargest)
+      continue;
+    double least = 0;
+    for (const Variable &variable : normal->variables) {
+      double smallest = std::numeric_limits<double>::infinity();
+      for (const Option &option : variable.options)
+        smallest = std::min(smallest, option.uses[sum]);
+      least += smallest;
+    }
+    ++sum;
+    if (!isWithin(least, limit.atMost))
+      return llvm::createStringError(
+          "infeasible: at most " +
+          problem.format(limit.quantity, limit.atMost) +
+          " asked for, best is " + problem.format(limit.quantity, least));
+  }
+  auto found = find(problem, *normal, options);
+  if (!found)
+    return found.takeError();
+  if (!*found)
+    return makeJointlyInfeasible(*this, problem, options);
+  assert(meetsLimits(problem, **found) && "a search broke a limit");
+  return std::move(**found);
+}
+
+llvm::Expected<std::vector<Assignment>>
+compress::solveFrontier(const Search &search, const Problem &problem,
+                        Quantity quantity, ArrayRef<double> limits,
+                        const SolveOptions &options) {
+  std::vector<double> sorted(limits.begin(), limits.end());
+  llvm::sort(sorted);
+  sorted.erase(llvm::unique(sorted), sorted.end());
+  std::vector<Assignment> frontier;
+  std::string firstError;
+  Problem limited = problem;
+  for (double limit : sorted) {
+    limited.setLimit(quantity, limit);
+    auto found = search.solve(limited, options);
+    if (!found) {
+      std::string message = llvm::toString(found.takeError());
+      // Only what is infeasible may be left out.
+      if (!StringRef(message).starts_with("infeasible"))
+        return llvm::createStringError(message);
+      firstError = message;
+      continue;
+    }
+    if (!frontier.empty() &&
+        found->get(problem.objective) >= frontier.back().get(problem.objective))
+      continue;
+    frontier.push_back(std::move(*found));
+  }
+  if (frontier.empty() && !firstError.empty())
+    return llvm::createStringError(firstError);
+  return frontier;
 }
 
 //===----------------------------------------------------------------------===//
@@ -73,6 +147,10 @@ void compress::registerAllSearches() {
   std::call_once(once, [] {
     registerSearch(createUniformSearch());
     registerSearch(createGreedySearch());
+    registerSearch(createRandomSearch());
+    registerSearch(createLagrangeSearch());
+    registerSearch(createDynamicProgramSearch());
+    registerSearch(createIntegerProgramSearch());
   });
 }
 

@@ -28,11 +28,15 @@ struct SearchPlan : compress::impl::SearchPlanBase<SearchPlan> {
                                              : llvm::join(levels, ","));
     if (!parsed)
       return parsed.takeError();
-    Budget budget;
     if (budgetBytes < -1)
       return llvm::createStringError("budget-bytes is a number of bytes or -1");
-    if (budgetBytes >= 0)
-      budget.bytes = budgetBytes;
+    std::vector<SiteRule> siteRules;
+    for (const std::string &text : rules) {
+      auto rule = SiteRule::parse(text);
+      if (!rule)
+        return rule.takeError();
+      siteRules.push_back(std::move(*rule));
+    }
 
     SiteOptions options;
     options.maxSmallElements = minElements - 1;
@@ -40,7 +44,14 @@ struct SearchPlan : compress::impl::SearchPlanBase<SearchPlan> {
     auto table = buildLevelTable(list.sites, *parsed);
     if (!table)
       return table.takeError();
-    auto assignment = (*chosenSearch)->solve(*table, budget);
+    if (llvm::Error error = table->apply(siteRules))
+      return error;
+    Quantity bytes = *table->lookupCost("bytes");
+    if (budgetBytes >= 0)
+      table->setLimit(bytes, double(budgetBytes));
+    SolveOptions solveOptions;
+    solveOptions.seed = seed;
+    auto assignment = (*chosenSearch)->solve(*table, solveOptions);
     if (!assignment)
       return assignment.takeError();
     Plan plan = makePlan(list.sites, *table, *assignment);
@@ -50,7 +61,7 @@ struct SearchPlan : compress::impl::SearchPlanBase<SearchPlan> {
     plan.toAttributes(list.sites);
     numSites += list.sites.size();
     numBytesBefore += list.getBytes();
-    numBytesAfter += assignment->bytes;
+    numBytesAfter += uint64_t(assignment->get(bytes));
     return llvm::Error::success();
   }
 

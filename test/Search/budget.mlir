@@ -4,6 +4,7 @@
 // RUN: compress-opt %s --pass-pipeline='builtin.module(func.func(compress-search{levels=int8,int4-g32 budget-bytes=1900},compress-apply-plan))' | FileCheck %s --check-prefix=APPLY
 // RUN: not compress-opt %s --pass-pipeline='builtin.module(func.func(compress-search{levels=int8,int4-g32 budget-bytes=100}))' 2>&1 | FileCheck %s --check-prefix=INFEASIBLE
 // RUN: not compress-opt %s --pass-pipeline='builtin.module(func.func(compress-search{levels=int8,int4-g32 budget-bytes=100 search=uniform}))' 2>&1 | FileCheck %s --check-prefix=INFEASIBLE-UNIFORM
+// RUN: compress-opt %s --pass-pipeline='builtin.module(func.func(compress-search{levels=int8,int4-g32 search=ilp budget-bytes=2600 rules=fc2!=int8,fc1=int8}))' | FileCheck %s --check-prefix=RULES
 // RUN: not compress-opt %s --pass-pipeline='builtin.module(func.func(compress-search{search=magic}))' 2>&1 | FileCheck %s --check-prefix=UNKNOWN
 
 // int4 of both is 1152 + 288 bytes and int8 2176 + 576: there is room to
@@ -15,9 +16,11 @@
 // FREE-COUNT-2: compress.level = "int8"
 // APPLY: compress.level = "int4-g32", compress.site = "fc1"
 // APPLY: compress.level = "int8", compress.site = "fc2"
-// INFEASIBLE: error: infeasible: the budget for weights is 100 bytes, best is 1440 bytes with the smallest level everywhere
-// INFEASIBLE-UNIFORM: error: infeasible: the budget for weights is 100 bytes, best is 1440 bytes with the level 'int4-g32'
-// UNKNOWN: error: unknown search 'magic'; known are greedy, uniform
+// INFEASIBLE: error: infeasible: at most 100 bytes asked for, best is 1440 bytes
+// INFEASIBLE-UNIFORM: error: infeasible: at most 100 bytes asked for, best is 1440 bytes
+// RULES: onnx.MatMul({{.*}} {compress.level = "int8"
+// RULES: onnx.MatMul({{.*}} {compress.level = "int4-g32"
+// UNKNOWN: error: unknown search 'magic'; known are dp, greedy, ilp, lagrange, random, uniform
 func.func @two(%x: tensor<?x64xf32>) -> tensor<?x16xf32> {
   %a = onnx.Initializer "fc1" = dense<0.3> : tensor<64x32xf32>
   %b = onnx.Initializer "fc2" = dense<0.7> : tensor<32x16xf32>

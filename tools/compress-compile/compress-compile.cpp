@@ -105,15 +105,40 @@ struct Options {
       cl::value_desc("1%"), cl::cat(category)};
   cl::opt<std::string> maxLatency{
       "max-latency",
-      cl::desc("Not supported yet: no search knows the time of a level"),
-      cl::value_desc("3ms"), cl::cat(category)};
+      cl::desc("Search: at most this median time of one run on this machine, "
+               "such as 3ms, 50% (of the float model's time), 2x (as fast)"),
+      cl::value_desc("time"), cl::cat(category)};
+  cl::list<std::string> frontier{
+      "frontier",
+      cl::desc("Search: also solve, run and report these sizes, such as "
+               "10%,15%,30%"),
+      cl::CommaSeparated, cl::value_desc("sizes"), cl::cat(category)};
+  cl::opt<bool> explain{"explain",
+                        cl::desc("Search: print why each site has its level"),
+                        cl::cat(category)};
+  cl::list<std::string> rules{
+      "site",
+      cl::desc("Search: what sites may choose, by name: 'conv1*=int8,f32' only "
+               "these levels, 'head*!=int4-g32' not these; may be repeated"),
+      cl::value_desc("rule"), cl::cat(category)};
   cl::opt<std::string> levels{
       "levels",
-      cl::desc("What the search chooses from (default f32,int8,int4-g32)"),
+      cl::desc("What the search chooses from (default f32,int8,int4-g32; "
+               "with --max-latency also those with -dynamic)"),
       cl::value_desc("a,b,..."), cl::cat(category)};
-  cl::opt<std::string> search{"search",
-                              cl::desc("How to search (default greedy)"),
-                              cl::value_desc("name"), cl::cat(category)};
+  cl::opt<std::string> search{
+      "search", cl::desc("How to search (default dp; ilp with --max-latency)"),
+      cl::value_desc("name"), cl::cat(category)};
+  cl::opt<std::string> cache{
+      "cache",
+      cl::desc("Folder that keeps encoded weights between runs; they are found "
+               "by content, so models and runs may share it"),
+      cl::value_desc("folder"), cl::cat(category)};
+  cl::opt<bool> resume{
+      "resume",
+      cl::desc("Keep work in <output>.cache until the end, so that the same "
+               "command goes on where a killed one stopped"),
+      cl::cat(category)};
   cl::opt<std::string> target{
       "target", cl::desc("What the library runs on (default cpu)"),
       cl::value_desc("name"), cl::init("cpu"), cl::cat(category)};
@@ -194,6 +219,16 @@ static Expected<CompilerOptions> toCompilerOptions(const Options &parsed) {
   options.plan = parsed.plan;
   options.levels = parsed.levels;
   options.search = parsed.search;
+  options.explain = parsed.explain;
+  for (const std::string &text : parsed.frontier) {
+    auto limit = SizeLimit::parse(text);
+    if (!limit)
+      return createStringError("--frontier: " + toString(limit.takeError()));
+    options.frontier.push_back(*limit);
+  }
+  options.rules.assign(parsed.rules.begin(), parsed.rules.end());
+  options.cache = parsed.cache;
+  options.resume = parsed.resume;
   options.target = parsed.target;
   SmallVector<StringRef> cpus;
   StringRef(parsed.cpu).split(cpus, ',');
@@ -213,12 +248,12 @@ static Expected<CompilerOptions> toCompilerOptions(const Options &parsed) {
     return createStringError("-o: give a folder for the results");
   if (options.threads < 0)
     return createStringError("--threads: cannot be negative");
-  // Not silently ignored, and not claimed.
-  if (!parsed.maxLatency.empty())
-    return createStringError(
-        "--max-latency: not supported yet: no search knows how long a level "
-        "takes; use --max-size or --max-drop, and see the measured latency in "
-        "the report");
+  if (!parsed.maxLatency.empty()) {
+    auto limit = LatencyLimit::parse(parsed.maxLatency);
+    if (!limit)
+      return createStringError("--max-latency: " + toString(limit.takeError()));
+    options.maxLatency = *limit;
+  }
   if (!parsed.maxSize.empty()) {
     auto limit = SizeLimit::parse(parsed.maxSize);
     if (!limit)

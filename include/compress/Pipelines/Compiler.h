@@ -30,12 +30,25 @@ struct SizeLimit {
   bool isFraction = false;
 };
 
+/// A time for one run, or relative to the float model on the same machine.
+struct LatencyLimit {
+  /// "3ms", "500us", "0.1s"; "50%" of the float model's time, "2x" as fast. An
+  /// error for anything else, zero and negative times included.
+  static llvm::Expected<LatencyLimit> parse(llvm::StringRef text);
+  double getSeconds(double whole) const;
+
+  /// As written.
+  std::string spelling;
+  double value = 0;
+  bool isFraction = false;
+};
+
 /// "1%" or "0.01" as 0.01; an error for anything that is not a number of at
 /// least 0.
 llvm::Expected<double> parseFraction(llvm::StringRef text);
 
 /// The plan is `level`, or the file `plan`, or what `search` finds under
-/// `maxSize` and `maxDrop`; `int8` everywhere when all are empty.
+/// `maxSize`, `maxDrop` and `maxLatency`; `int8` everywhere when all are empty.
 struct CompilerOptions {
   /// ONNX file, and the folder for the results.
   std::string model, output;
@@ -47,9 +60,23 @@ struct CompilerOptions {
   std::optional<SizeLimit> maxSize;
   /// Limit on `Evaluation::getDrop`; needs `eval`.
   std::optional<double> maxDrop;
+  /// Limit on the median time of one run.
+  std::optional<LatencyLimit> maxLatency;
+  /// More limits on the bytes, to report what they would give.
+  std::vector<SizeLimit> frontier;
+  /// Say in the text why each site has its level.
+  bool explain = false;
+  /// What sites may choose, as `SiteRule::parse` reads it.
+  std::vector<std::string> rules;
   /// What the search chooses from, separated by commas.
   std::string levels;
   std::string search;
+  /// Folder where encoded weights and measured times are kept between runs;
+  /// empty: nowhere.
+  std::string cache;
+  /// Keeps them in OUTPUT.cache until the compile succeeds, so that the same
+  /// command goes on where a killed one stopped.
+  bool resume = false;
 
   std::string target = "cpu";
   /// What the library is to run on: code for each, in one file.
@@ -69,7 +96,12 @@ struct CompilerOptions {
 
   static constexpr llvm::StringLiteral defaultLevel = "int8";
   static constexpr llvm::StringLiteral defaultLevels = "f32,int8,int4-g32";
-  static constexpr llvm::StringLiteral defaultSearch = "greedy";
+  /// With a limit on the time.
+  static constexpr llvm::StringLiteral defaultFastLevels =
+      "f32,int8,int8-dynamic,int4-g32,int4-g32-dynamic";
+  /// With one limit, and with several.
+  static constexpr llvm::StringLiteral defaultSearch = "dp";
+  static constexpr llvm::StringLiteral defaultSearchOfMany = "ilp";
 };
 
 /// Compiles a model. On success all files are in `options.output`: model.so,

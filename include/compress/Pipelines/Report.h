@@ -12,6 +12,37 @@
 
 namespace compress {
 
+/// One plan that was tried beside others: a point of the frontier, or a
+/// baseline with the same limits.
+struct SearchPoint {
+  /// The search that found it, "random" with its seed.
+  std::string search;
+  /// The limit on all weights and constants that it keeps; 0 without one.
+  uint64_t limitBytes = 0;
+  /// Of all weights and constants.
+  uint64_t bytes = 0;
+  /// Sum of the errors of the layers: what the search minimized.
+  double predictedError = 0;
+  /// What running the model gave; absent without data.
+  std::optional<Evaluation> evaluation;
+  std::optional<double> seconds;
+  /// The one that was compiled.
+  bool isChosen = false;
+  /// Sites by level, "int8 3, int4-g32 2".
+  std::string levels;
+
+  bool isBaseline() const { return search == "uniform" || isRandom(); }
+  bool isRandom() const {
+    return llvm::StringRef(search).starts_with("random");
+  }
+  /// The largest relative error of an output.
+  std::optional<double> getOutputError() const;
+};
+
+/// Spearman's rank correlation of predicted and measured errors; nothing for
+/// fewer than three points with both.
+std::optional<double> getRankCorrelation(llvm::ArrayRef<SearchPoint> points);
+
 /// Everything that the reports of one compile say. Bytes of weights count all
 /// components; what could not be measured is absent, and `notes` says why.
 struct Report {
@@ -36,6 +67,10 @@ struct Report {
 
   std::string evaluationFile;
   std::optional<Evaluation> evaluation;
+  /// Of a search: the frontier by bytes, each point followed by its baselines.
+  std::vector<SearchPoint> points;
+  /// Whether the text says why each site has its level; HTML and JSON do.
+  bool explains = false;
   /// Of the float and the compressed model on the target.
   std::optional<Latency> latencyBefore, latencyAfter;
   /// Shapes of the inputs that were timed.
@@ -73,6 +108,21 @@ struct ComparisonRow {
 
 /// The comparison that both the text and the HTML report show.
 std::vector<ComparisonRow> getComparison(const Report &report);
+
+/// Points of a search as they are shown: random ones that differ by seed only
+/// are one row.
+struct PointRow {
+  /// The first of them.
+  const SearchPoint *point;
+  unsigned count;
+  /// Means, and half the spread of the error.
+  std::optional<double> error;
+  double spread;
+  double predicted;
+  uint64_t bytes;
+  std::optional<double> drop;
+};
+std::vector<PointRow> getPointRows(const Report &report);
 
 /// Excluded weights by reason: "12 weights, 1.50 KiB: reason".
 std::vector<std::string> summarizeExcluded(const Report &report);

@@ -21,6 +21,9 @@ struct SiteResult {
   uint64_t bytesBefore = 0, bytesAfter = 0;
   /// Error of the weight; activations are not in it.
   LayerError error;
+  /// As the plan says: seconds of the operations alone, and why this level.
+  std::optional<double> seconds;
+  std::string reason;
 };
 
 struct ApplyReport {
@@ -35,17 +38,20 @@ struct ApplyReport {
 /// Called after each of `total` pieces of work, from any thread.
 using ProgressCallback = std::function<void(size_t done, size_t total)>;
 
+/// One site encoded, not yet in the IR.
+struct EncodedSite {
+  CompressedTensorType type;
+  WeightResult weight;
+};
+
 struct ApplyOptions {
   /// Sharpens methods and errors; needed by levels with static activations.
   const Statistics *statistics = nullptr;
   SiteOptions sites;
   ProgressCallback progress;
-};
-
-/// One site encoded, not yet in the IR.
-struct EncodedSite {
-  CompressedTensorType type;
-  WeightResult weight;
+  /// What encodes a site; `encodeSite` when empty. Called from any thread.
+  std::function<llvm::Expected<EncodedSite>(const Site &, const Level &)>
+      encode;
 };
 
 /// Runs the level's method on a site's weight; `level` is not none.

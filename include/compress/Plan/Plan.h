@@ -35,6 +35,10 @@ struct PlanEntry {
   std::optional<uint64_t> bytesBefore, bytesAfter;
   /// Relative output error of the layer (`LayerError::relative`).
   std::optional<double> error;
+  /// Seconds of the site's operations alone, where a search needed them.
+  std::optional<double> seconds;
+  /// Why the search chose the level.
+  std::string reason;
   /// Line in the file, for diagnostics; 0 when it does not come from one.
   unsigned line = 0;
 };

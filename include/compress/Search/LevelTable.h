@@ -7,23 +7,25 @@
 #ifndef COMPRESS_SEARCH_LEVELTABLE_H
 #define COMPRESS_SEARCH_LEVELTABLE_H
 
-#include "compress/Plan/Apply.h"
+#include "compress/Search/LevelDatabase.h"
 #include "compress/Search/Search.h"
 
 namespace compress {
 
 /// Encodes every site at every level, in parallel on the context's threads,
-/// and keeps bytes and errors. The error of a choice is the layer's relative
-/// output error (`LayerError::relative`), which is comparable between sites;
-/// it says nothing about rounded activations. The result does not depend on
-/// the number of threads. Errors: a level that a site cannot have.
-llvm::Expected<std::vector<SiteChoices>>
+/// and keeps the error and the cost "bytes". The error of a choice is the
+/// layer's relative output error (`LayerError::relative`), which is comparable
+/// between sites, plus what rounding its activations adds. The result does not
+/// depend on the number of threads, nor on what the database holds already. A
+/// level that a site cannot have is excluded there, with the reason. Errors: a
+/// site that can have none, a level that needs calibration data.
+llvm::Expected<Problem>
 buildLevelTable(llvm::ArrayRef<Site> sites, llvm::ArrayRef<Level> levels,
-                const Statistics *statistics = nullptr,
+                const LevelDatabase &database = LevelDatabase(),
                 const ProgressCallback &progress = nullptr);
 
 /// The assignment as a plan with predicted bits, bytes and errors.
-Plan makePlan(llvm::ArrayRef<Site> sites, llvm::ArrayRef<SiteChoices> table,
+Plan makePlan(llvm::ArrayRef<Site> sites, const Problem &problem,
               const Assignment &assignment);
 
 } // namespace compress

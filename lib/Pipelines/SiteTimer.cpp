@@ -1,0 +1,243 @@
+//===- SiteTimer.cpp - The time of a level at a site ------------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "SiteTimer.h"
+#include "compress/Dialect/ONNX/IR/ONNXOps.h"
+#include "compress/Pipelines/Pipelines.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/IRMapping.h"
+#include "mlir/Pass/PassManager.h"
+#include "llvm/ADT/ScopeExit.h"
+
+using namespace mlir;
+using namespace compress;
+
+static constexpr StringLiteral mainName = "main_graph";
+/// Long enough for a median, short enough for sites times levels.
+static constexpr double secondsPerMeasurement = 0.06;
+
+/// Diagnostics of the measured code, which is not the user's.
+static std::string capture(MLIRContext *context, function_ref<void()> action) {
+  std::string message;
+  ScopedDiagnosticHandler handler(context, [&](Diagnostic &diagnostic) {
+    if (diagnostic.getSeverity() == DiagnosticSeverity::Error &&
+        message.empty())
+      message = diagnostic.str();
+    return success();
+  });
+  action();
+  return message;
+}
+
+llvm::Expected<SiteTimer> SiteTimer::create(ModuleOp model,
+                                            ArrayRef<NpyArray> sample,
+                                            const LevelDatabase &database,
+                                            Options options) {
+  SiteTimer timer;
+  timer.database = &database;
+  timer.options = std::move(options);
+  if (llvm::Error error = timer.options.machine.resolve())
+    return std::move(error);
+  timer.module = cast<ModuleOp>(model->clone());
+  auto main = timer.module->lookupSymbol<func::FuncOp>(mainName);
+  if (!main || main.getNumArguments() != sample.size())
+    return llvm::createStringError("the model has no such inputs");
+  for (auto [argument, array] : llvm::zip_equal(main.getArguments(), sample)) {
+    auto type = cast<RankedTensorType>(argument.getType());
+    argument.setType(RankedTensorType::get(array.shape, type.getElementType()));
+    main.removeArgAttr(argument.getArgNumber(), "onnx.dim_params");
+  }
+  main.setFunctionType(FunctionType::get(main.getContext(),
+                                         main.getBody().getArgumentTypes(),
+                                         main.getFunctionType().getResults()));
+  // Declared sizes of results are those of any batch.
+  main.walk([&](Operation *op) {
+    for (OpResult result : op->getResults())
+      if (auto type = dyn_cast<RankedTensorType>(result.getType());
+          type && !type.hasStaticShape())
+        result.setType(UnrankedTensorType::get(type.getElementType()));
+  });
+  LogicalResult inferred = failure();
+  std::string message = capture(main.getContext(), [&] {
+    PassManager pm(main.getContext());
+    buildSimplifyPipeline(pm);
+    inferred = pm.run(*timer.module);
+  });
+  if (failed(inferred))
+    return llvm::createStringError("shapes could not be inferred: " + message);
+  timer.sites = findSites(main);
+
+  // What every run takes: the call, the entry, the allocation of outputs.
+  OpBuilder builder(model.getContext());
+  OwningOpRef<ModuleOp> empty = ModuleOp::create(builder.getUnknownLoc());
+  (*empty)->setAttrs(model->getAttrs());
+  builder.setInsertionPointToStart(empty->getBody());
+  auto type = RankedTensorType::get({1}, builder.getF32Type());
+  auto function =
+      func::FuncOp::create(builder, builder.getUnknownLoc(), mainName,
+                           builder.getFunctionType({type}, {type}));
+  builder.setInsertionPointToStart(function.addEntryBlock());
+  OperationState state(builder.getUnknownLoc(), "onnx.Relu");
+  state.addOperands(function.getArgument(0));
+  state.addTypes(type);
+  Operation *op = builder.create(state);
+  func::ReturnOp::create(builder, builder.getUnknownLoc(), op->getResults());
+  auto overhead = timer.run(*empty);
+  if (!overhead)
+    return overhead.takeError();
+  timer.overhead = *overhead;
+  timer.numMeasured = 0;
+  return timer;
+}
+
+llvm::Expected<double> SiteTimer::run(ModuleOp module) {
+  std::optional<CompiledModel> compiled;
+  std::string reason;
+  std::string message = capture(module.getContext(), [&] {
+    auto made = CompiledModel::compile(module, "site", *options.target,
+                                       options.machine);
+    if (made)
+      compiled.emplace(std::move(*made));
+    else
+      reason = llvm::toString(made.takeError());
+  });
+  if (!compiled)
+    return llvm::createStringError(message.empty() ? reason : message);
+  auto model = JITModel::create(std::move(*compiled), options.threads);
+  if (!model)
+    return model.takeError();
+  std::vector<InputSpec> specs;
+  const CompressModelInfo &info = model->getInfo();
+  for (int i = 0; i < int(info.num_inputs); ++i) {
+    InputSpec &spec = specs.emplace_back();
+    spec.dtype = CompressDType(info.inputs[i].dtype);
+    spec.shape.assign(info.inputs[i].dims,
+                      info.inputs[i].dims + info.inputs[i].rank);
+  }
+  auto inputs = makeRandomInputs(specs, options.seed);
+  if (!inputs)
+    return inputs.takeError();
+  auto latencies = measureLatencies({&*model}, *inputs, secondsPerMeasurement);
+  if (!latencies)
+    return latencies.takeError();
+  ++numMeasured;
+  return latencies->front().median;
+}
+
+llvm::Expected<double> SiteTimer::measure(const Site &site, const SiteUse &use,
+                                          const Level &level) {
+  MLIRContext *context = use.op->getContext();
+  OpBuilder builder(context);
+  Location loc = use.op->getLoc();
+  OwningOpRef<ModuleOp> alone = ModuleOp::create(loc);
+  (*alone)->setAttrs((*module)->getAttrs());
+  builder.setInsertionPointToStart(alone->getBody());
+  auto function = func::FuncOp::create(builder, loc, mainName,
+                                       builder.getFunctionType({}, {}));
+  Block *body = function.addEntryBlock();
+  builder.setInsertionPointToStart(body);
+  IRMapping mapping;
+  for (Value operand : use.op->getOperands()) {
+    if (mapping.contains(operand))
+      continue;
+    Operation *source = operand.getDefiningOp();
+    if (source && source->getNumOperands() == 0 &&
+        source->getNumRegions() == 0) {
+      builder.clone(*source, mapping);
+      continue;
+    }
+    auto type = dyn_cast<RankedTensorType>(operand.getType());
+    if (!type || !type.hasStaticShape())
+      return llvm::createStringError(
+          "the shapes that it works on depend on the data");
+    mapping.map(operand, body->addArgument(type, loc));
+  }
+  Operation *op = builder.clone(*use.op, mapping);
+  func::ReturnOp::create(builder, loc, op->getResults());
+  function.setFunctionType(
+      builder.getFunctionType(body->getArgumentTypes(), op->getResultTypes()));
+
+  Plan plan;
+  PlanEntry &entry = plan.sites.emplace_back();
+  entry.name = site.name;
+  entry.level = level.getSpelling().str();
+  ApplyOptions apply;
+  apply.statistics = database->getStatistics();
+  apply.encode = [&](const Site &, const Level &level) {
+    return database->encode(site, level);
+  };
+  auto applied = applyPlan(cast<FunctionOpInterface>(*function), plan, apply);
+  if (!applied)
+    return applied.takeError();
+  return run(*alone);
+}
+
+llvm::Expected<double> SiteTimer::getUseSeconds(const Site &site,
+                                                const SiteUse &use,
+                                                const Level &level) {
+  std::string key;
+  llvm::raw_string_ostream os(key);
+  os << "seconds 1\nmachine " << options.target->getName() << " "
+     << options.machine.triple << " " << options.machine.cpu << " "
+     << options.machine.features << "\nthreads " << options.threads
+     << "\nlevel " << level.getSpelling() << "\nstored ";
+  if (level.isNone()) {
+    os << site.type;
+  } else {
+    auto summary = database->getSummary(site, level);
+    if (!summary)
+      return summary.takeError();
+    os << summary->type;
+  }
+  // Names of nodes and weights do not matter.
+  os << "\nop " << use.op->getName();
+  for (NamedAttribute attribute : use.op->getAttrs())
+    if (attribute.getName() != "onnx.node_name" &&
+        !attribute.getName().strref().starts_with("compress."))
+      os << " " << attribute.getName() << "=" << attribute.getValue();
+  for (Value operand : use.op->getOperands())
+    os << "\noperand " << operand.getType()
+       << (operand.getDefiningOp() &&
+                   operand.getDefiningOp()->getNumOperands() == 0
+               ? " constant"
+               : "");
+  os << "\nprogram " << LevelDatabase::getProgramHash() << "\n";
+
+  if (auto it = known.find(key); it != known.end())
+    return it->second;
+  if (ContentCache *cache = database->getCache())
+    if (auto text = cache->lookup(key))
+      return known[key] = std::strtod(text->c_str(), nullptr);
+  auto seconds = measure(site, use, level);
+  if (!seconds)
+    return seconds.takeError();
+  double own = std::max(0.0, *seconds - overhead);
+  if (ContentCache *cache = database->getCache()) {
+    char text[64];
+    std::snprintf(text, sizeof text, "%a", own);
+    if (llvm::Error error = cache->store(key, text))
+      return std::move(error);
+  }
+  return known[key] = own;
+}
+
+llvm::Expected<double> SiteTimer::getSeconds(const Site &site,
+                                             const Level &level) {
+  const Site *shaped = sites.lookup(site.name);
+  if (!shaped)
+    return llvm::createStringError("site '" + Twine(site.name) +
+                                   "' cannot be timed");
+  double seconds = 0;
+  for (const SiteUse &use : shaped->uses) {
+    auto part = getUseSeconds(site, use, level);
+    if (!part)
+      return llvm::createStringError("site '" + Twine(site.name) +
+                                     "', level '" + level.getSpelling() +
+                                     "': " + llvm::toString(part.takeError()));
+    seconds += *part;
+  }
+  return seconds;
+}

@@ -1,0 +1,67 @@
+//===- SiteTimer.h - The time of a level at a site --------------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef COMPRESS_LIB_PIPELINES_SITETIMER_H
+#define COMPRESS_LIB_PIPELINES_SITETIMER_H
+
+#include "compress/Pipelines/Evaluate.h"
+#include "compress/Search/LevelDatabase.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/OwningOpRef.h"
+
+namespace compress {
+
+/// Times the operations of sites alone, with the shapes that they have when the
+/// model runs on a sample: each is compiled as a model of its own, with the
+/// code that the whole model would get, and run in this process.
+class SiteTimer {
+public:
+  struct Options {
+    const Target *target;
+    TargetOptions machine;
+    int threads = 0;
+    uint64_t seed = 0;
+  };
+
+  /// `model` is a simplified float module, `sample` what it runs on.
+  static llvm::Expected<SiteTimer> create(mlir::ModuleOp model,
+                                          llvm::ArrayRef<NpyArray> sample,
+                                          const LevelDatabase &database,
+                                          Options options);
+
+  /// Seconds of all uses of a site with a level, without what running any model
+  /// takes. Found in the database's cache when it was measured on this kind of
+  /// machine before; sites whose operation, shapes and stored type are equal
+  /// share one measurement. Errors: a shape that depends on the data, code
+  /// that cannot be made.
+  llvm::Expected<double> getSeconds(const Site &site, const Level &level);
+
+  size_t getNumMeasured() const { return numMeasured; }
+
+private:
+  SiteTimer() = default;
+  /// `use` is of this object's module, with known shapes; `site` is what the
+  /// database knows.
+  llvm::Expected<double> getUseSeconds(const Site &site, const SiteUse &use,
+                                       const Level &level);
+  /// Times one operation, cloned into a module.
+  llvm::Expected<double> measure(const Site &site, const SiteUse &use,
+                                 const Level &level);
+  llvm::Expected<double> run(mlir::ModuleOp module);
+
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+  SiteList sites;
+  const LevelDatabase *database = nullptr;
+  Options options;
+  /// Of a model that does next to nothing.
+  double overhead = 0;
+  size_t numMeasured = 0;
+  llvm::StringMap<double> known;
+};
+
+} // namespace compress
+
+#endif // COMPRESS_LIB_PIPELINES_SITETIMER_H

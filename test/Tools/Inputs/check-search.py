@@ -1,0 +1,37 @@
+"""Checks what report.json and report.html say about a search."""
+import json
+import pathlib
+import sys
+import xml.etree.ElementTree as ElementTree
+
+folder, limits = pathlib.Path(sys.argv[1]), int(sys.argv[2])
+report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+points = report["search"]["points"]
+chosen = [p for p in points if p["chosen"]]
+assert len(chosen) == 1 and chosen[0]["bytes"] == report["totals"]["bytes_after"], chosen
+assert -1 <= report["search"]["rank_correlation"] <= 1
+assert all(site["reason"] for site in report["sites"])
+
+best, found = None, 0
+frontier = []
+for point in points:
+    if point["limit_bytes"]:
+        assert point["bytes"] <= point["limit_bytes"], point
+    assert point["output_error"] >= 0 and point["latency_ms"] > 0 and "drop" in point, point
+    if point["search"] == "uniform" or point["search"].startswith("random"):
+        # Baselines follow the point with their limits, which minimized the sum.
+        assert point["predicted_error"] >= best["predicted_error"], (point, best)
+    else:
+        best = point
+        frontier.append((point["bytes"], -point["predicted_error"]))
+assert len(frontier) == limits and frontier == sorted(frontier), frontier
+assert {p["search"] for p in points} >= {"dp", "uniform", "random 1", "random 2", "random 3"}
+
+page = (folder / "report.html").read_text(encoding="utf-8")
+root = ElementTree.fromstring(page)
+circles = [e for e in root.iter() if e.tag.endswith("}circle")]
+measured = [p for p in points if p["output_error"] > 0]
+assert len(circles) >= len(measured), (len(circles), len(points))
+text = "".join(root.itertext())
+for heading in ("Size and error", "Predicted and measured error", "Why these levels"):
+    assert heading in text, heading
