@@ -52,6 +52,9 @@ CASES = {
     "int2-exact": own("int2-g32", "int4-exact", 1.1, 1, by_bytes=True),
     "int3-exact": own("int3-g32", "int4-exact", 1.1, 1, by_bytes=True),
     "nf4": own("nf4-g32", "int4-exact", 1.1, 1, by_bytes=True),
+    # Tables of one whole weight; wider ones take more permutations.
+    **{f"table-{size}": own(f"<codebook<{size}, of = f32>>", "int4-exact", None,
+                            1, by_bytes=True) for size in (16, 32, 64, 256)},
     "mxfp4": own("mxfp4", "int4-exact", 1.1, 1, by_bytes=True),
     "fp8": own("fp8-g32", "int4-exact", 1.1, 1, by_bytes=True),
     "sparse-80": own("csr-80%", "f32", 0.6, density=0.20),
