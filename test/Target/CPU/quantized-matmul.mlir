@@ -69,13 +69,6 @@ func.func @weight_first(%a: tensor<?x4xf32>, %init: tensor<?x3xf32>) -> tensor<?
   return %r : tensor<?x3xf32>
 }
 
-// Kernels are private and marked; products are those of the instruction set.
-// CHECK:       func.func private @compress_quantize_{{.*}} attributes {compress.generated}
-// CHECK:       func.func private @compress_gemm_u8s8_{{.*}}_task0
-// VNNI:          llvm.call_intrinsic "llvm.x86.avx512.vpdpbusd.512"
-// AVX2:          llvm.call_intrinsic "llvm.x86.avx2.pmadd.wd"
-// SSE2:          llvm.call_intrinsic "llvm.x86.sse2.pmadd.wd"
-
 // Entries of a table are looked up in the kernel; scales are those of blocks.
 // CHECK-LABEL: func.func @nf4
 // CHECK:         compress.kernel @compress_gemm_f32_table_ui4_g32_f32_{{[a-z0-9]+}}_n2_k64_acc
@@ -89,3 +82,10 @@ func.func @nf4(%a: tensor<1x64xf32>, %init: tensor<1x2xf32>) -> tensor<1x2xf32> 
     outs(%init : tensor<1x2xf32>) indexing_maps = [#x, #wkn, #y] iterator_types = ["parallel", "parallel", "reduction"] -> tensor<1x2xf32>
   return %r : tensor<1x2xf32>
 }
+
+// Kernels are private and marked; products are those of the instruction set.
+// CHECK:       func.func private @compress_quantize_{{.*}} attributes {compress.generated}
+// CHECK:       func.func private @compress_gemm_u8s8_{{.*}}_task0
+// VNNI:          llvm.call_intrinsic "llvm.x86.avx512.vpdpbusd.512"
+// AVX2:          llvm.call_intrinsic "llvm.x86.avx2.pmadd.wd"
+// SSE2:          llvm.call_intrinsic "llvm.x86.sse2.pmadd.wd"
