@@ -64,8 +64,14 @@ private:
   Value unpack(Value x, Value y, bool isHigh);
   void emitGroup(Value group, Value tile, unsigned vectors, int64_t valid);
   void emitInterleave(Value firstTile, int64_t count, Value firstInput,
-                      unsigned vectors);
-  void emitTileProducts(Value firstTile, int64_t count, unsigned vectors);
+                      unsigned vectors, Value to);
+  /// Where the inputs of a tile are interleaved for tile registers: two places
+  /// take turns.
+  Value getPlace(Value tile) {
+    return k.mul(k.rem(tile, 2), kTileSteps * 4 * tileRows);
+  }
+  void emitTileProducts(Value firstTile, int64_t count, Value firstInput,
+                        unsigned vectors);
   void emitDotProducts(Value firstTile, int64_t count, unsigned vectors);
   void storeOutputs(Value sum, Value row, Value n, int64_t valid);
 
@@ -153,9 +159,9 @@ void Emitter::emitTranspose(Value tile, Value part) {
              [&] { emit(k.index(whole), gemm.k - 4 * whole); });
 }
 
-/// Fills the buffer for `count` tiles.
+/// Fills the buffer from `to` on for `count` tiles.
 void Emitter::emitInterleave(Value firstTile, int64_t count, Value firstInput,
-                             unsigned vectors) {
+                             unsigned vectors, Value to) {
   int64_t steps = count * kTileSteps;
   Value first = k.mul(firstTile, kGroupInputs);
   VectorType halves = k.vector(2 * lanes, k.i16());
@@ -172,10 +178,11 @@ void Emitter::emitInterleave(Value firstTile, int64_t count, Value firstInput,
       Value low = k.bitcast(unpack(rows[0], rows[1], isHigh), halves);
       Value high = k.bitcast(unpack(rows[2], rows[3], isHigh), halves);
       Value word = k.bitcast(unpack(low, high, v % 2), bytes());
-      k.storeVector(word, buffer, k.mul(k.add(step, v * steps), 4 * lanes));
+      k.storeVector(word, buffer,
+                    k.add(to, k.mul(k.add(step, v * steps), 4 * lanes)));
     }
   };
-  constexpr int64_t unrolled = 2;
+  constexpr int64_t unrolled = 4;
   k.loop(k.index(0), k.index(steps), unrolled, [&](Value step) {
     for (int64_t i = 0; i < unrolled; ++i)
       emitStep(k.add(step, i));
@@ -186,7 +193,9 @@ void Emitter::emitInterleave(Value firstTile, int64_t count, Value firstInput,
 // Products
 //===----------------------------------------------------------------------===//
 
-void Emitter::emitTileProducts(Value firstTile, int64_t count,
+/// While tile registers multiply, the inputs of the next tile are interleaved:
+/// that of the next group after the last one.
+void Emitter::emitTileProducts(Value firstTile, int64_t count, Value firstInput,
                                unsigned vectors) {
   auto resultType = amx::TileType::get({16, 16}, k.i32());
   auto type = amx::TileType::get({16, 64}, k.i8());
@@ -197,19 +206,22 @@ void Emitter::emitTileProducts(Value firstTile, int64_t count,
         amx::TileLoadOp::create(k.b, k.loc, resultType, sums,
                                 ValueRange{k.index(0), k.index(v * lanes)}));
   for (int64_t t = 0; t < count; ++t) {
+    Value tile = k.add(firstTile, t);
     Value weights = amx::TileLoadOp::create(
         k.b, k.loc, type, values,
-        ValueRange{k.mul(k.add(firstTile, t), kGroupOutputs * kGroupInputs)},
-        stride);
+        ValueRange{k.mul(tile, kGroupOutputs * kGroupInputs)}, stride);
+    Value place = getPlace(tile);
     for (unsigned v = 0; v < vectors; ++v) {
       Value rows = amx::TileLoadOp::create(
           k.b, k.loc, type, buffer,
-          ValueRange{k.index((v * count + t) * kTileSteps * 64)}, stride);
+          ValueRange{k.add(place, v * kTileSteps * 64)}, stride);
       results[v] = amx::TileMulIOp::create(k.b, k.loc, resultType, weights,
                                            rows, results[v],
                                            /*isZextLhs=*/false,
                                            /*isZextRhs=*/true);
     }
+    Value next = k.add(tile, 1);
+    emitInterleave(next, 1, firstInput, vectors, getPlace(next));
   }
   for (unsigned v = 0; v < vectors; ++v)
     amx::TileStoreOp::create(k.b, k.loc, sums,
@@ -295,19 +307,25 @@ void Emitter::storeOutputs(Value sum, Value row, Value n, int64_t valid) {
 
 void Emitter::emitGroup(Value group, Value tile, unsigned vectors,
                         int64_t valid) {
-  k.loop(k.index(0), k.index(kGroupOutputs), 1, [&](Value n) {
-    for (unsigned v = 0; v < vectors; ++v)
-      k.storeVector(k.integer(words(), 0), sums, {n, k.index(v * lanes)});
-  });
+  // A loop would become a call, and calls lose tile registers.
+  for (unsigned v = 0; v < vectors; ++v)
+    if (isa.hasDotTiles)
+      amx::TileStoreOp::create(
+          k.b, k.loc, sums, ValueRange{k.index(0), k.index(v * lanes)},
+          amx::TileZeroOp::create(k.b, k.loc,
+                                  amx::TileType::get({16, 16}, k.i32())));
+    else
+      for (int64_t n = 0; n < kGroupOutputs; ++n)
+        k.storeVector(k.integer(words(), 0), sums,
+                      {k.index(n), k.index(v * lanes)});
   Value begin = k.toIndex(k.load(tiles, group));
   Value end = k.toIndex(k.load(tiles, k.add(group, 1)));
   Value firstInput = getInputs(tile);
   auto emit = [&](Value first, int64_t count) {
-    emitInterleave(first, count, firstInput, vectors);
     if (isa.hasDotTiles)
-      emitTileProducts(first, count, vectors);
-    else
-      emitDotProducts(first, count, vectors);
+      return emitTileProducts(first, count, firstInput, vectors);
+    emitInterleave(first, count, firstInput, vectors, k.index(0));
+    emitDotProducts(first, count, vectors);
   };
   Value whole = k.sub(end, k.rem(k.sub(end, begin), kStretch));
   k.loop(begin, whole, kStretch, [&](Value first) { emit(first, kStretch); });
@@ -334,6 +352,10 @@ void Emitter::emitGroup(Value group, Value tile, unsigned vectors,
 void Emitter::emitGroups(Value tile, Value firstGroup, unsigned vectors) {
   buffer = k.scratch({kStretch * kTileSteps * 4 * tileRows}, k.i8());
   sums = k.scratch({kGroupOutputs, tileRows}, k.i32());
+  if (isa.hasDotTiles) {
+    Value first = k.toIndex(k.load(tiles, firstGroup));
+    emitInterleave(first, 1, getInputs(tile), vectors, getPlace(first));
+  }
   int64_t whole = gemm.n / kGroupOutputs;
   int64_t rest = gemm.n % kGroupOutputs;
   Value end = k.add(firstGroup, kTaskGroups);

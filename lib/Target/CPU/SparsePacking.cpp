@@ -347,7 +347,7 @@ PackedGroups compress::cpu::packGroups(const SparseMatrix &weight) {
   result.values =
       HostTensor::allocate({tiles.back() * kGroupOutputs * kGroupInputs},
                            IntegerType::get(context, 8));
-  result.indices = HostTensor::allocate({tiles.back() * kGroupInputs},
+  result.indices = HostTensor::allocate({(tiles.back() + 1) * kGroupInputs},
                                         IntegerType::get(context, 16));
   auto to = result.values.getMutableData<int8_t>();
   auto from = weight.stored.getData<int8_t>();

@@ -115,7 +115,8 @@ inline constexpr int64_t kGroupOutputs = 16, kGroupInputs = 64;
 /// whole number is zero.
 struct PackedGroups {
   int64_t n, k;
-  /// i8 [tile, output, input], and the inputs, i16 [tile, input].
+  /// i8 [tile, output, input], and the inputs, i16 [tile, input], with a tile
+  /// more that kernels may read.
   HostTensor values, indices;
   /// The first tile of each group, with the end; i32.
   HostTensor tiles;
