@@ -52,27 +52,24 @@ CASES = {
     "int2-exact": own("int2-g32", "int4-exact", 1.1, 1, by_bytes=True),
     "int3-exact": own("int3-g32", "int4-exact", 1.1, 1, by_bytes=True),
     "nf4": own("nf4-g32", "int4-exact", 1.1, 1, by_bytes=True),
+    # Tables of one whole weight; wider ones take more permutations.
+    **{f"table-{size}": own(f"<codebook<{size}, of = f32>>", "int4-exact", None,
+                            1, by_bytes=True) for size in (16, 32, 64, 256)},
     "mxfp4": own("mxfp4", "int4-exact", 1.1, 1, by_bytes=True),
     "fp8": own("fp8-g32", "int4-exact", 1.1, 1, by_bytes=True),
     "sparse-80": own("csr-80%", "f32", 0.6, density=0.20),
     "sparse-90": own("csr-90%", "f32", 0.3, density=0.10),
     "sparse-95": own("csr-95%", "f32", 0.17, density=0.05),
-    "block-16x1": own("block16-80%+int8", "int8", 0.4, weights="blocks-16x1",
-                      density=0.2, arithmetic="int8"),
-    # `nnz` depends on the shape; see `level_of`.
-    "block-1x16": own("<sparse<block<1x16>, nnz = {blocks}, "
-                      "of = quant<i8, group = [*, *, *], scale = f32>>>",
-                      "int8", 0.4, weights="blocks-1x16", density=0.2,
-                      arithmetic="int8"),
+    # Outputs by inputs; weights are [inputs, outputs].
+    "block-16x1": own("block16x1-80%+int8-dynamic", "int8", 0.4,
+                      weights="blocks-1x16", density=0.2, arithmetic="int8"),
+    "block-1x16": own("block16-80%+int8-dynamic", "int8", 0.4,
+                      weights="blocks-16x1", density=0.2, arithmetic="int8"),
     "low-rank": own("lowrank-0.125", "f32", 0.32, weights="low-rank",
                     rank_share=0.125),
     "int4+outliers+rank": own("int4-g32+outliers-1%+lowrank-r32", "int4-exact",
                               1.3, 1, weights="dense"),
 }
-
-
-def level_of(case, k, n):
-    return case.level.replace("{blocks}", str(round(k * n / 16 * 0.2)))
 
 
 # --- Weights ------------------------------------------------------------------

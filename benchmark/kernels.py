@@ -153,7 +153,7 @@ class Workshop:
         model = out + ".onnx"
         try:
             kernels.save_model(case, model, m, k, n)
-            compile_model(self.compiler, model, kernels.level_of(case, k, n),
+            compile_model(self.compiler, model, case.level,
                           None, out, case.options)
         except BenchmarkError as error:
             self.failures[out] = str(error)
@@ -180,7 +180,7 @@ def weight_bytes(folder):
 
 def run_case(options, workshop, ceilings, name, m, k, n):
     case = kernels.CASES[name]
-    title = {"case": name, "level": kernels.level_of(case, k, n), "m": m,
+    title = {"case": name, "level": case.level, "m": m,
              "k": k, "n": n, "bar": case.bars.get(m)}
     rows, job, base_bytes = [], None, 0
     try:

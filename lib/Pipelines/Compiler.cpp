@@ -231,7 +231,7 @@ llvm::Expected<double> Compilation::timeSite(const Site &site,
       return sample.takeError();
     auto timer = SiteTimer::create(
         *floatModule, *sample, database,
-        {&target, options.targetOptions, options.threads, options.seed});
+        {&target, options.machines.front(), options.threads, options.seed});
     if (!timer)
       return timer.takeError();
     siteTimer.emplace(std::move(*timer));

@@ -116,11 +116,12 @@ makeSparse(RankedTensorType type, const WeightOperand &role,
   return sparse.withOf(*of);
 }
 
-/// `2:4`, `sparse-50%`, `block16-25%`.
+/// `2:4`, `sparse-50%`, `block16-25%` (along the inputs), `block16x1-25%`.
 static ParsedEncoding parseSparse(StringRef level, StringRef term,
                                   const WeightEncoding &values) {
   static const llvm::Regex nm("^([0-9]+):([0-9]+)$");
-  static const llvm::Regex share("^(sparse|csr|block([0-9]+))-([0-9.]+)%$");
+  static const llvm::Regex share(
+      "^(sparse|csr|block([0-9]+)(x([0-9]+))?)-([0-9.]+)%$");
   SmallVector<StringRef> match;
   LevelEncoding encoding;
   encoding.defaultMethod = "magnitude";
@@ -138,14 +139,23 @@ static ParsedEncoding parseSparse(StringRef level, StringRef term,
   }
   if (!share.match(term, &match))
     return std::nullopt;
-  auto percent = toDouble(match[3]);
+  auto percent = toDouble(match[5]);
   if (!percent || !(*percent > 0 && *percent < 100))
     return bad(level, "the share of zeros is above 0 and below 100 %");
   double kept = 1 - *percent / 100;
-  int64_t block = 0;
-  if (!match[2].empty() &&
-      (match[2].getAsInteger(10, block) || block < 2 || block > 4096))
-    return bad(level, "a block has 2 to 4096 elements");
+  // Along the outputs and the inputs; the first one may be left out.
+  int64_t outputs = 1, block = 0;
+  if (!match[2].empty()) {
+    if (match[2].getAsInteger(10, block) || block < 1 || block > 4096)
+      return bad(level, "a block has 2 to 4096 elements");
+    if (!match[4].empty()) {
+      outputs = block;
+      if (match[4].getAsInteger(10, block) || block < 1)
+        return bad(level, "a block has 2 to 4096 elements");
+    }
+    if (block > 4096 || outputs * block < 2 || outputs * block > 4096)
+      return bad(level, "a block has 2 to 4096 elements");
+  }
   bool isCSR = match[1] == "csr";
   encoding.weight =
       [=](RankedTensorType type,
@@ -155,6 +165,11 @@ static ParsedEncoding parseSparse(StringRef level, StringRef term,
     if (block) {
       SmallVector<int64_t> shape(type.getRank(), 1);
       shape[getInnerAxis(type, role)] = block;
+      if (outputs > 1) {
+        if (role.outputAxes.empty())
+          return llvm::createStringError("there is no axis of outputs");
+        shape[role.outputAxes[0]] = outputs;
+      }
       int64_t blocks = 1;
       for (auto [dim, size] : llvm::zip_equal(type.getShape(), shape))
         blocks *= llvm::divideCeil(dim, size);
@@ -393,7 +408,7 @@ static ParsedEncoding parseComposite(StringRef name) {
   // What the first term nests.
   LevelEncoding values = plainEncoding();
   size_t next = 1;
-  static const llvm::Regex nests("^([0-9]+:[0-9]+|(sparse|csr|block[0-9]+)-.*|"
+  static const llvm::Regex nests("^([0-9]+:[0-9]+|(sparse|csr|block[0-9x]+)-.*|"
                                  "lowrank-.*)$");
   bool isNesting = nests.match(first);
   if (isNesting && terms.size() > 1 && !parseCoder(terms[1])) {
@@ -516,11 +531,12 @@ std::vector<LevelFamily> compress::getCompositeLevelFamilies() {
        "an encoding of the compress dialect, as it is written in a type",
        {"<int8<axis = 0>>"},
        parseSpelledOut},
-      {"N:M|sparse-P%|csr-P%|blockB-P%[+VALUES]",
+      {"N:M|sparse-P%|csr-P%|blockB-P%|blockOxI-P%[+VALUES]",
        "N of every M values stored, or all but P percent (a bit mask, rows of "
-       "column numbers, blocks of B); VALUES is a level for those kept",
+       "column numbers, blocks of B inputs, of O outputs by I inputs); VALUES "
+       "is a level for those kept",
        {"2:4", "2:4+int8", "sparse-50%", "sparse-75%+int4-g32", "csr-90%",
-        "block16-50%", "block16-80%+int8-dynamic"},
+        "block16-50%", "block16x1-80%+int8-dynamic"},
        parseComposite},
       {"lowrank-S|lowrank-rR[+FACTORS]",
        "two factors of a share S of the full rank, or of rank R; FACTORS is a "

@@ -19,8 +19,11 @@ using namespace compress;
 using namespace compress::cpu;
 
 int64_t BlockOperands::getByteSize() const {
-  return codes.getBytes().size() + scales.getBytes().size() +
-         (zeros ? zeros.getBytes().size() : 0);
+  int64_t bytes = codes.getBytes().size() + scales.getBytes().size();
+  for (const HostTensor *part : {&zeros, &table})
+    if (*part)
+      bytes += part->getBytes().size();
+  return bytes;
 }
 
 //===----------------------------------------------------------------------===//
@@ -57,7 +60,6 @@ static HostTensor packGrid(
 static std::optional<HostTensor> packScales(const WeightMatrix &weight,
                                             const KernelISA &isa, int64_t block,
                                             float factor) {
-  MLIRContext *context = weight.encoding.getContext();
   Type stored = weight.scales.getElementType();
   if (stored.isF64())
     return std::nullopt;
@@ -70,6 +72,7 @@ static std::optional<HostTensor> packScales(const WeightMatrix &weight,
   }
   // Scales keep their type where it is cheap to convert.
   bool asBits = isa_and_present<Float8E8M0FNUType>(stored) || stored.isBF16();
+  MLIRContext *context = stored.getContext();
   Type type = Float32Type::get(context);
   if (asBits)
     type = IntegerType::get(context, stored.getIntOrFloatBitWidth());
@@ -148,7 +151,7 @@ static HostTensor packCodes(const WeightMatrix &weight, const Panels &panels,
   int64_t columns = panels.getPaddedColumns(), size = weight.getK();
   auto result =
       HostTensor::allocate({columns * layout.getColumnBytes(size)},
-                           IntegerType::get(weight.encoding.getContext(), 8));
+                           IntegerType::get(layout.codeType.getContext(), 8));
   auto *bytes =
       reinterpret_cast<uint8_t *>(result.getMutableData<int8_t>().data());
   for (int64_t n = 0; n < weight.getN(); ++n) {
@@ -174,18 +177,18 @@ static HostTensor packCodes(const WeightMatrix &weight, const Panels &panels,
 std::optional<BlockOperands>
 compress::cpu::packWeightOnly(const WeightMatrix &weight,
                               WeightOnlyGEMM &gemm) {
-  QuantAttr encoding = weight.encoding;
   const KernelISA &isa = *gemm.isa;
-  if (encoding.getCodeWidth() > 8)
+  gemm.hasTable = !weight.table.empty();
+  gemm.codeType = weight.codes.getElementType();
+  if (gemm.codeType.getIntOrFloatBitWidth() > 8)
     return std::nullopt;
-  CodeLayout layout(encoding.getCodeType());
+  CodeLayout layout(gemm.codeType);
   std::optional<int64_t> block = weight.getBlock();
   // A unit of codes must not need two scales.
   if (!block || (*block != weight.getK() && *block % layout.unit) ||
       (*block > 256 && *block != weight.getK() && *block % 256 && *block > 512))
     return std::nullopt;
   gemm.block = *block;
-  gemm.codeType = encoding.getCodeType();
   float factor = 1;
   if (layout.isFloat() && !usesTable(layout, isa)) {
     auto type = cast<FloatType>(gemm.codeType);
@@ -205,6 +208,15 @@ compress::cpu::packWeightOnly(const WeightMatrix &weight,
     if (!gemm.zeroType)
       return std::nullopt;
     result.zeros = packZeros(weight, isa, *block, gemm.zeroType, 0);
+  }
+  if (gemm.hasTable) {
+    result.table = HostTensor::allocate(
+        {gemm.getTableSize()}, Float32Type::get(gemm.codeType.getContext()));
+    auto entries = result.table.getMutableData<float>();
+    for (size_t i = 0, period = size_t(1) << layout.width; i < entries.size();
+         ++i)
+      if (i % period < weight.table.size())
+        entries[i] = weight.table[i % period];
   }
   result.codes = packCodes(weight, Panels(isa, weight.getN()), layout);
   return result;

@@ -120,6 +120,36 @@ Value compress::cpu::addInit(OpBuilder &b, Location loc, Value result,
   return add.getResult(0);
 }
 
+/// Rows up to which products read weights longer than they compute.
+static constexpr int64_t kFewRows = 8;
+
+/// Whether a product with each term costs less than one with the decoded sum:
+/// if at most one term is a full matrix, or if the terms are read in fewer
+/// bytes and that is what counts.
+/// `rows` are the loops of the other operand.
+static bool paysToSplit(SumAttr sum, ArrayRef<unsigned> rows,
+                        ArrayRef<int64_t> extents) {
+  auto isFull = [](EncodingAttrInterface term) {
+    return !isa<FactoredAttr, SparseAttr>(term);
+  };
+  if (llvm::count_if(sum.getOf(), isFull) <= 1)
+    return true;
+  unsigned bits = 0;
+  for (EncodingAttrInterface term : sum.getOf()) {
+    auto quant = dyn_cast<QuantAttr>(term);
+    if (isFull(term) && (!quant || quant.getCodeWidth() > 8))
+      return false;
+    bits += quant ? quant.getCodeWidth() : 0;
+  }
+  int64_t count = 1;
+  for (unsigned loop : rows) {
+    if (ShapedType::isDynamic(extents[loop]))
+      return false;
+    count *= extents[loop];
+  }
+  return count <= kFewRows && bits <= 16;
+}
+
 namespace {
 struct DenseMatmul : public OpRewritePattern<ContractOp> {
   using OpRewritePattern::OpRewritePattern;
@@ -180,10 +210,17 @@ struct DenseMatmul : public OpRewritePattern<ContractOp> {
       return rewriter.notifyMatchFailure(op, "not an f32 matrix product");
     // Factors are multiplied one after another; if that costs more, they come
     // back decoded.
-    for (Value operand : {op.getLhs(), op.getRhs()})
-      if (auto type = dyn_cast<CompressedTensorType>(operand.getType());
-          type && isa<FactoredAttr>(type.getEncoding()))
-        return rewriter.notifyMatchFailure(op, "a factored operand");
+    for (bool isLhs : {true, false}) {
+      Value operand = isLhs ? op.getLhs() : op.getRhs();
+      if (auto type = dyn_cast<CompressedTensorType>(operand.getType())) {
+        if (isa<FactoredAttr>(type.getEncoding()))
+          return rewriter.notifyMatchFailure(op, "a factored operand");
+        auto sum = dyn_cast<SumAttr>(type.getEncoding());
+        if (sum &&
+            paysToSplit(sum, isLhs ? shape->n : shape->m, getLoopExtents(op)))
+          return rewriter.notifyMatchFailure(op, "a sum of cheap terms");
+      }
+    }
     if (shape->batch.size() > 4)
       return rewriter.notifyMatchFailure(op, "more than 4 batch axes");
     // The result as [batch, m, n]: swap the factors when n comes first.

@@ -122,6 +122,8 @@ struct FloatMatmul : public OpRewritePattern<ContractOp> {
   static std::string getSiteName(Value weight) {
     if (auto constant = weight.getDefiningOp<ConstantOp>())
       return getPackedName(constant);
+    if (auto pack = weight.getDefiningOp<PackOp>())
+      weight = pack.getComponents()[0];
     auto constant = weight.getDefiningOp<arith::ConstantOp>();
     if (auto elements =
             dyn_cast<DenseResourceElementsAttr>(constant.getValue()))

@@ -29,6 +29,8 @@ struct KernelISA {
   /// Looks up 32-bit lanes of a whole vector by the low bits of i32 indices, or
   /// null. The vector holds at least 16 lanes.
   const char *permuteF32;
+  /// The same in two vectors of 16 lanes, (low, indices, high), or null.
+  const char *permute2F32;
   /// Whether there are tile registers of 16 rows of 64 bytes with
   /// `acc[i32] += sum of 4 x u8 * s8`: the amx dialect.
   bool hasDotTiles;

@@ -76,6 +76,23 @@ int64_t getSparseDotBlock(const KernelISA &isa, int64_t words);
 std::string generateSparseDotGEMM(mlir::ModuleOp module,
                                   const SparseDotGEMM &gemm);
 
+/// The same for outputs that share their inputs (see PackedGroups): the bytes
+/// of a tile's inputs are brought together once, then multiplied with all its
+/// outputs, by tile registers where there are any.
+///   ins a, scale, zero as above, values, indices, tiles (PackedGroups),
+///       sums: i32 [padded N], scales: f32 [padded N] [, bias: f32 [N]]
+///   outs out: f32 [M, N], scratch: i8, k for each row of a tile
+struct SparseGroupGEMM {
+  const KernelISA *isa;
+  int64_t n, k;
+  /// Rows if known, else ShapedType::kDynamic.
+  int64_t rows;
+  bool perRow;
+  InitKind init;
+};
+std::string generateSparseGroupGEMM(mlir::ModuleOp module,
+                                    const SparseGroupGEMM &gemm);
+
 //===--- Shared by the two ------------------------------------------------===//
 
 /// Vectors of rows in a tile.

@@ -32,7 +32,7 @@ public:
     ValueRange args = k.getArguments();
     x = args[0];
     if (gemm.init == InitKind::Bias)
-      bias = args[3 + (gemm.zeroType ? 1 : 0)];
+      bias = args[3 + (gemm.zeroType ? 1 : 0) + (gemm.hasTable ? 1 : 0)];
     out = args[args.size() - 2];
   }
 
@@ -248,9 +248,9 @@ std::string compress::cpu::generateWeightOnlyGEMM(ModuleOp module,
   bool direct = isDynamic || gemm.rows <= kDirectRows;
   bool decoded = isDynamic || gemm.rows > kDirectRows;
   std::string name = llvm::formatv(
-      "compress_gemm_f32_{0}_g{1}_{2}{3}{4}_{5}_n{6}_k{7}_{8}{9}{10}",
-      getTypeName(gemm.codeType), gemm.block, getTypeName(gemm.scaleType),
-      gemm.zeroType ? "_z" : "",
+      "compress_gemm_f32_{0}{1}_g{2}_{3}{4}{5}_{6}_n{7}_k{8}_{9}{10}{11}",
+      gemm.hasTable ? "table_" : "", getTypeName(gemm.codeType), gemm.block,
+      getTypeName(gemm.scaleType), gemm.zeroType ? "_z" : "",
       gemm.zeroType ? getTypeName(gemm.zeroType) : "", gemm.isa->name, gemm.n,
       gemm.k, getInitName(gemm.init), direct ? "_few" : "",
       decoded ? "_many" : "");
@@ -268,6 +268,8 @@ std::string compress::cpu::generateWeightOnlyGEMM(ModuleOp module,
     types.push_back(MemRefType::get({blocks * padded}, gemm.zeroType.isF32()
                                                            ? gemm.zeroType
                                                            : b.getI8Type()));
+  if (gemm.hasTable)
+    types.push_back(MemRefType::get({gemm.getTableSize()}, b.getF32Type()));
   if (gemm.init == InitKind::Bias)
     types.push_back(MemRefType::get({gemm.n}, b.getF32Type()));
   types.push_back(

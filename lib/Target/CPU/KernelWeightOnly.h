@@ -43,7 +43,7 @@ struct CodeLayout {
 
 /// out[m, n] = init + sum over k of x[m, k] * w[n, k].
 ///   ins x: f32 [M, K], codes: i8 packed, scales: [panel, block, column]
-///       [, zeros: the same] [, bias: f32 [N]]
+///       [, zeros: the same] [, table: f32 [getTableSize()]] [, bias: f32 [N]]
 ///   outs out: f32 [M, N]
 struct WeightOnlyGEMM {
   const KernelISA *isa;
@@ -58,6 +58,15 @@ struct WeightOnlyGEMM {
   /// Null, f32, i8 or ui8.
   Type zeroType;
   InitKind init;
+  /// Whether codes (unsigned) are numbers of the entries of a table.
+  bool hasTable = false;
+
+  /// Entries with padding: all that a code of this width can name, repeated up
+  /// to 16, so that lookups in registers need not mask.
+  int64_t getTableSize() const {
+    return std::max<int64_t>(16, int64_t(1)
+                                     << codeType.getIntOrFloatBitWidth());
+  }
 };
 std::string generateWeightOnlyGEMM(mlir::ModuleOp module,
                                    const WeightOnlyGEMM &gemm);

@@ -6,6 +6,7 @@
 
 #include "MatrixProduct.h"
 #include "compress/Target/Contraction.h"
+#include "mlir/IR/Matchers.h"
 #include "mlir/IR/TypeUtilities.h"
 
 using namespace mlir;
@@ -58,15 +59,26 @@ compress::cpu::enumerateOffsets(ArrayRef<SmallVector<int64_t>> loops) {
 }
 
 std::optional<HostTensor> compress::cpu::getFloatConstant(Value value) {
-  if (auto constant = value.getDefiningOp<ConstantOp>()) {
-    CompressedTensorType type = constant.getType();
+  if (auto type = dyn_cast<CompressedTensorType>(value.getType())) {
     auto dense = dyn_cast<DenseAttr>(type.getEncoding());
     if (!dense || !type.getElementType().isF32())
       return std::nullopt;
     Type stored = dense.getStorageType();
     if (!stored.isF32() && !stored.isF16() && !stored.isBF16())
       return std::nullopt;
-    return constant.getLeaves()[0].bitcast(stored);
+    if (auto constant = value.getDefiningOp<ConstantOp>())
+      return constant.getLeaves()[0].bitcast(stored);
+    // A component that a rule took out of its constant.
+    auto pack = value.getDefiningOp<PackOp>();
+    ElementsAttr elements;
+    if (!pack || !matchPattern(pack.getComponents()[0], m_Constant(&elements)))
+      return std::nullopt;
+    auto host = HostTensor::fromAttr(elements);
+    if (!host) {
+      llvm::consumeError(host.takeError());
+      return std::nullopt;
+    }
+    return host->bitcast(stored);
   }
   auto constant = value.getDefiningOp<arith::ConstantOp>();
   auto type = dyn_cast<RankedTensorType>(value.getType());

@@ -8,6 +8,8 @@
 #include "KernelWeightOnly.h"
 #include "MatrixProduct.h"
 #include "WeightDecoder.h"
+#include "compress/Dialect/Compress/IR/Encoding.h"
+#include "compress/Dialect/Compress/IR/Grouping.h"
 #include "compress/Dialect/Compress/IR/Minifloat.h"
 #include <cmath>
 
@@ -27,37 +29,21 @@ std::optional<int64_t> WeightMatrix::getBlock() const {
   return block;
 }
 
-std::optional<WeightMatrix>
-compress::cpu::getWeightMatrix(ConstantOp op, AffineMap map,
-                               ArrayRef<unsigned> n, ArrayRef<unsigned> k,
-                               ArrayRef<int64_t> extents) {
-  CompressedTensorType type = op.getType();
-  auto encoding = dyn_cast<QuantAttr>(type.getEncoding());
-  if (!encoding || !isa<DenseAttr>(encoding.getScale()) ||
-      (encoding.getZero() && !isa<DenseAttr>(encoding.getZero())))
-    return std::nullopt;
-  auto storage = [](EncodingAttrInterface dense) {
-    return cast<DenseAttr>(dense).getStorageType();
-  };
-  SmallVector<HostTensor> leaves = op.getLeaves();
-  WeightMatrix weight;
-  weight.encoding = encoding;
-  weight.codes = leaves[0].bitcast(encoding.getCodeType());
-  weight.scales = leaves[1].bitcast(storage(encoding.getScale()));
-  if (encoding.getZero())
-    weight.zeros = leaves[2].bitcast(storage(encoding.getZero()));
-
+/// Sets the offsets of `weight`, a tensor of this shape whose groups are those
+/// of a `quant` or `scaled` encoding; without groups, all is one.
+static bool setOffsets(WeightMatrix &weight, ArrayRef<int64_t> shape,
+                       ArrayRef<int64_t> group, ArrayRef<int64_t> grid,
+                       AffineMap map, ArrayRef<unsigned> n,
+                       ArrayRef<unsigned> k, ArrayRef<int64_t> extents) {
   // Per loop, what each index adds to the offsets of codes and groups.
-  ArrayRef<int64_t> shape = type.getShape();
-  SmallVector<int64_t> grid = encoding.getGroupGrid(shape);
   SmallVector<SmallVector<int64_t>> codeOf(extents.size()),
       groupOf(extents.size());
   int64_t codeStride = 1, groupStride = 1;
   for (int64_t axis = int64_t(shape.size()) - 1; axis >= 0; --axis) {
     auto dim = dyn_cast<AffineDimExpr>(map.getResult(axis));
     if (!dim || !codeOf[dim.getPosition()].empty())
-      return std::nullopt;
-    int64_t block = encoding.getGroup()[axis];
+      return false;
+    int64_t block = group.empty() ? ShapedType::kDynamic : group[axis];
     if (ShapedType::isDynamic(block))
       block = std::max<int64_t>(1, shape[axis]);
     for (int64_t i = 0; i < shape[axis]; ++i) {
@@ -65,7 +51,7 @@ compress::cpu::getWeightMatrix(ConstantOp op, AffineMap map,
       groupOf[dim.getPosition()].push_back(i / block * groupStride);
     }
     codeStride *= shape[axis];
-    groupStride *= grid[axis];
+    groupStride *= group.empty() ? 1 : grid[axis];
   }
   auto enumerate = [&](ArrayRef<unsigned> loops,
                        ArrayRef<SmallVector<int64_t>> offsets) {
@@ -75,12 +61,82 @@ compress::cpu::getWeightMatrix(ConstantOp op, AffineMap map,
     return enumerateOffsets(chosen);
   };
   if (n.size() + k.size() != shape.size())
-    return std::nullopt;
+    return false;
   weight.nCodes = enumerate(n, codeOf);
   weight.kCodes = enumerate(k, codeOf);
   weight.nGroups = enumerate(n, groupOf);
   weight.kGroups = enumerate(k, groupOf);
-  if (weight.nCodes.empty() || weight.kCodes.empty())
+  return !weight.nCodes.empty() && !weight.kCodes.empty();
+}
+
+static Type getStorage(EncodingAttrInterface dense) {
+  return cast<DenseAttr>(dense).getStorageType();
+}
+
+std::optional<WeightMatrix>
+compress::cpu::getWeightMatrix(ConstantOp op, AffineMap map,
+                               ArrayRef<unsigned> n, ArrayRef<unsigned> k,
+                               ArrayRef<int64_t> extents) {
+  CompressedTensorType type = op.getType();
+  auto encoding = dyn_cast<QuantAttr>(type.getEncoding());
+  if (!encoding || !isa<DenseAttr>(encoding.getScale()) ||
+      (encoding.getZero() && !isa<DenseAttr>(encoding.getZero())))
+    return std::nullopt;
+  SmallVector<HostTensor> leaves = op.getLeaves();
+  WeightMatrix weight;
+  weight.encoding = encoding;
+  weight.codes = leaves[0].bitcast(encoding.getCodeType());
+  weight.scales = leaves[1].bitcast(getStorage(encoding.getScale()));
+  if (encoding.getZero())
+    weight.zeros = leaves[2].bitcast(getStorage(encoding.getZero()));
+  if (!setOffsets(weight, type.getShape(), encoding.getGroup(),
+                  encoding.getGroupGrid(type.getShape()), map, n, k, extents))
+    return std::nullopt;
+  return weight;
+}
+
+std::optional<WeightMatrix>
+compress::cpu::getTableMatrix(ConstantOp op, AffineMap map,
+                              ArrayRef<unsigned> n, ArrayRef<unsigned> k,
+                              ArrayRef<int64_t> extents) {
+  CompressedTensorType type = op.getType();
+  ArrayRef<int64_t> shape = type.getShape();
+  MLIRContext *context = op.getContext();
+  SmallVector<HostTensor> leaves = op.getLeaves();
+  WeightMatrix weight;
+  SmallVector<int64_t> group, grid;
+  if (auto scaled = dyn_cast<ScaledAttr>(type.getEncoding())) {
+    if (!isa<DenseAttr>(scaled.getScale()))
+      return std::nullopt;
+    group.assign(scaled.getGroup().begin(), scaled.getGroup().end());
+    grid = getGroupGrid(shape, group);
+    weight.scales = leaves.back().bitcast(getStorage(scaled.getScale()));
+    SmallVector<ComponentValue> parts = splitLeaves(type, leaves);
+    auto inner = dyn_cast<CompressedTensorType>(parts[0].component.type);
+    if (!inner)
+      return std::nullopt;
+    type = inner;
+    leaves = parts[0].leaves;
+  } else {
+    float one = 1;
+    weight.scales = HostTensor::fromFloats({1}, Float32Type::get(context), one);
+  }
+  auto codebook = dyn_cast<CodebookAttr>(type.getEncoding());
+  if (!codebook || codebook.getVectorSize() != 1 || codebook.getStages() != 1 ||
+      codebook.getIndexWidth() > 8 ||
+      llvm::any_of(codebook.getGroupGrid(shape),
+                   [](int64_t count) { return count != 1; }))
+    return std::nullopt;
+  SmallVector<ComponentValue> parts = splitLeaves(type, leaves);
+  auto table = decodeComponent(parts[1]);
+  if (!table) {
+    llvm::consumeError(table.takeError());
+    return std::nullopt;
+  }
+  weight.table = table->toFloats();
+  weight.codes = parts[0].leaves[0].bitcast(IntegerType::get(
+      context, codebook.getIndexWidth(), IntegerType::Unsigned));
+  if (!setOffsets(weight, shape, group, grid, map, n, k, extents))
     return std::nullopt;
   return weight;
 }

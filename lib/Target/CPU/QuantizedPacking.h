@@ -20,7 +20,9 @@ namespace compress::cpu {
 /// A constant `quant` tensor of any axis order as codes[n, k], with a group of
 /// parameters per element. Offsets are sums of one part from n and one from k.
 struct WeightMatrix {
+  /// Null where codes are numbers of the entries of a table.
   QuantAttr encoding;
+  std::vector<float> table;
   HostTensor codes;  // with the element type of the code
   HostTensor scales; // the leaf, in its storage type
   HostTensor zeros;  // the leaf, or empty
@@ -51,6 +53,14 @@ std::optional<WeightMatrix> getWeightMatrix(ConstantOp op, mlir::AffineMap map,
                                             llvm::ArrayRef<unsigned> k,
                                             llvm::ArrayRef<int64_t> extents);
 
+/// The same for `codebook` with one table of scalars and for `scaled` of that
+/// with dense scales: codes of up to 8 bits, and a scale of one where there is
+/// none.
+std::optional<WeightMatrix> getTableMatrix(ConstantOp op, mlir::AffineMap map,
+                                           llvm::ArrayRef<unsigned> n,
+                                           llvm::ArrayRef<unsigned> k,
+                                           llvm::ArrayRef<int64_t> extents);
+
 /// The panels of `emitDotTile`: i8 [run, step, column, 4].
 HostTensor packDotWeights(const WeightMatrix &weight, const KernelISA &isa,
                           const DotAxis &axis);
@@ -64,7 +74,7 @@ HostTensor packColumnScales(const WeightMatrix &weight, const KernelISA &isa);
 
 /// A weight whose scale changes along k, in the order of a kernel's operands.
 struct BlockOperands {
-  HostTensor codes, scales, zeros;
+  HostTensor codes, scales, zeros, table;
 
   int64_t getByteSize() const;
 };

@@ -38,7 +38,9 @@ struct MatrixProduct {
   }
 };
 
-std::optional<MatrixProduct> matchMatrixProduct(ContractOp op) {
+/// `takesTables`: of what `getTableMatrix` recognizes, too.
+std::optional<MatrixProduct> matchMatrixProduct(ContractOp op,
+                                                bool takesTables = false) {
   for (bool weightFirst : {false, true}) {
     auto axes = matchMatrixAxes(op, weightFirst);
     if (!axes)
@@ -51,6 +53,9 @@ std::optional<MatrixProduct> matchMatrixProduct(ContractOp op) {
       continue;
     auto matrix = getWeightMatrix(result.constant, axes->weightMap, result.n,
                                   result.k, getLoopExtents(op));
+    if (!matrix && takesTables)
+      matrix = getTableMatrix(result.constant, axes->weightMap, result.n,
+                              result.k, getLoopExtents(op));
     if (!matrix)
       continue;
     result.weight = std::move(*matrix);
@@ -225,7 +230,7 @@ struct WeightOnlyMatmul : public OpRewritePattern<ContractOp> {
 
   LogicalResult matchAndRewrite(ContractOp op,
                                 PatternRewriter &rewriter) const override {
-    auto product = matchMatrixProduct(op);
+    auto product = matchMatrixProduct(op, /*takesTables=*/true);
     if (!product ||
         !getElementTypeOrSelf(product->activation.getType()).isF32())
       return rewriter.notifyMatchFailure(op, "no matrix weight");
@@ -254,6 +259,8 @@ struct WeightOnlyMatmul : public OpRewritePattern<ContractOp> {
                            e.constant(operands->scales, site + ".scales")};
     if (operands->zeros)
       ins.push_back(e.constant(operands->zeros, site + ".zeros"));
+    if (operands->table)
+      ins.push_back(e.constant(operands->table, site + ".table"));
     Value bias;
     gemm.init = matchInit(op, product->getChannelAxis(), bias);
     if (bias)

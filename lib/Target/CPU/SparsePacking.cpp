@@ -311,3 +311,61 @@ PackedSlices compress::cpu::packSlices(const SparseMatrix &weight,
   }
   return result;
 }
+
+//===----------------------------------------------------------------------===//
+// Groups
+//===----------------------------------------------------------------------===//
+
+int64_t PackedGroups::getByteSize() const {
+  return values.getBytes().size() + indices.getBytes().size() +
+         tiles.getBytes().size();
+}
+
+PackedGroups compress::cpu::packGroups(const SparseMatrix &weight) {
+  MLIRContext *context = weight.encoding.getContext();
+  PackedGroups result;
+  result.n = weight.n;
+  result.k = weight.k;
+  // The inputs of each group, in order.
+  int64_t groups = llvm::divideCeil(weight.n, kGroupOutputs);
+  std::vector<std::vector<int32_t>> inputs(groups);
+  std::vector<int32_t> tiles{0};
+  for (int64_t g = 0; g < groups; ++g) {
+    int64_t first = g * kGroupOutputs;
+    int64_t last = std::min(weight.n, first + kGroupOutputs);
+    inputs[g].assign(weight.inputs.begin() + weight.offsets[first],
+                     weight.inputs.begin() + weight.offsets[last]);
+    llvm::sort(inputs[g]);
+    inputs[g].erase(llvm::unique(inputs[g]), inputs[g].end());
+    tiles.push_back(
+        tiles.back() +
+        int32_t(llvm::divideCeil(int64_t(inputs[g].size()), kGroupInputs)));
+  }
+  result.tiles =
+      HostTensor::allocate({groups + 1}, IntegerType::get(context, 32));
+  llvm::copy(tiles, result.tiles.getMutableData<int32_t>().begin());
+  result.values =
+      HostTensor::allocate({tiles.back() * kGroupOutputs * kGroupInputs},
+                           IntegerType::get(context, 8));
+  result.indices = HostTensor::allocate({(tiles.back() + 1) * kGroupInputs},
+                                        IntegerType::get(context, 16));
+  auto to = result.values.getMutableData<int8_t>();
+  auto from = weight.stored.getData<int8_t>();
+  for (int64_t g = 0; g < groups; ++g) {
+    for (auto [i, input] : llvm::enumerate(inputs[g]))
+      result.indices.setBits(tiles[g] * kGroupInputs + i, uint64_t(input));
+    for (int64_t row = 0; row < kGroupOutputs; ++row) {
+      int64_t n = g * kGroupOutputs + row, i = 0;
+      if (n >= weight.n)
+        break;
+      for (int64_t e = weight.offsets[n]; e < weight.offsets[n + 1]; ++e) {
+        while (inputs[g][i] != weight.inputs[e])
+          ++i;
+        int64_t tile = tiles[g] + i / kGroupInputs;
+        to[(tile * kGroupOutputs + row) * kGroupInputs + i % kGroupInputs] =
+            from[weight.slots[e]];
+      }
+    }
+  }
+  return result;
+}

@@ -104,6 +104,28 @@ struct PackedSlices {
 PackedSlices packSlices(const SparseMatrix &weight, const KernelISA &isa,
                         int64_t blockInputs);
 
+//===--- Outputs that share their inputs ----------------------------------===//
+
+/// Outputs and inputs of a tile of codes.
+inline constexpr int64_t kGroupOutputs = 16, kGroupInputs = 64;
+
+/// 8-bit codes of groups of `kGroupOutputs` neighbouring outputs, for the
+/// inputs that any of a group has: blocks along the outputs need no more. The
+/// inputs are taken `kGroupInputs` at a time, a tile; what is missing to a
+/// whole number is zero.
+struct PackedGroups {
+  int64_t n, k;
+  /// i8 [tile, output, input], and the inputs, i16 [tile, input], with a tile
+  /// more that kernels may read.
+  HostTensor values, indices;
+  /// The first tile of each group, with the end; i32.
+  HostTensor tiles;
+
+  int64_t getByteSize() const;
+};
+/// `weight` has i8 codes and at most 65536 inputs.
+PackedGroups packGroups(const SparseMatrix &weight);
+
 } // namespace compress::cpu
 
 #endif // COMPRESS_LIB_TARGET_CPU_SPARSEPACKING_H

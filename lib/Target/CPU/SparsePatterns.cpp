@@ -182,12 +182,14 @@ struct SparseIntegerMatmul : public OpRewritePattern<ContractOp> {
     bool perTensor = isPerTensor(*activation);
     if (!perTensor && !isPerRow(*activation, product->m.size()))
       return rewriter.notifyMatchFailure(op, "groups are not rows");
-    std::optional<PackedSlices> packed = pack(*product);
-    if (!packed)
+    std::optional<PackedGroups> groups = packInGroups(*product);
+    std::optional<PackedSlices> packed;
+    if (!groups)
+      packed = pack(*product);
+    if (!groups && !packed)
       return rewriter.notifyMatchFailure(op, "stored codes are not in runs");
 
-    const SliceLayout &layout = packed->layout;
-    int64_t n = layout.n, k = product->weight.k;
+    int64_t n = product->weight.n, k = product->weight.k;
     auto module = op->getParentOfType<ModuleOp>();
     cpu::Emitter e{rewriter, op.getLoc()};
     Value x = e.asMatrix(activation->source, product->m.size());
@@ -200,22 +202,43 @@ struct SparseIntegerMatmul : public OpRewritePattern<ContractOp> {
                    perTensor ? e.constantSize(1) : rows,
                    perTensor && !activation->statics);
     std::string site = getPackedName(product->constant);
-    appendSlices(e, *packed, site, ins);
-    ins.push_back(e.constant(getSums(product->weight, layout), site + ".sums"));
-    ins.push_back(e.constant(packed->scales, site + ".scales"));
+    int64_t padded;
+    if (groups) {
+      padded = llvm::alignTo(n, kGroupOutputs);
+      ins.push_back(e.constant(groups->values, site));
+      ins.push_back(e.constant(groups->indices, site + ".indices"));
+      ins.push_back(e.constant(groups->tiles, site + ".tiles"));
+    } else {
+      padded = packed->layout.getPaddedN();
+      appendSlices(e, *packed, site, ins);
+    }
+    ins.push_back(e.constant(getSums(product->weight, padded), site + ".sums"));
+    ins.push_back(
+        e.constant(getScales(product->weight, padded), site + ".scales"));
     Value bias;
     InitKind init = matchInit(op, product->getChannelAxis(), bias);
     if (bias)
       ins.push_back(bias);
-    SparseDotGEMM gemm{&isa, layout, k, !perTensor, init};
     Value out = init == InitKind::Accumulate
                     ? e.asMatrix(op.getInit(), product->m.size())
                     : e.empty({rows, e.constantSize(n)}, rewriter.getF32Type());
-    int64_t size = gemm.getScratchRow();
+    // Whole tiles of rows.
+    int64_t size = k;
+    Type scratchType = rewriter.getI8Type();
+    if (groups) {
+      name = generateSparseGroupGEMM(
+          module,
+          {&isa, n, k, getConstantIntValue(rows).value_or(ShapedType::kDynamic),
+           !perTensor, init});
+    } else {
+      SparseDotGEMM gemm{&isa, packed->layout, k, !perTensor, init};
+      size = gemm.getScratchRow();
+      scratchType = rewriter.getI32Type();
+      name = generateSparseDotGEMM(module, gemm);
+    }
     Value scratch = e.empty(e.scaled(rows, size, getSparseTileRows(isa) * size),
-                            rewriter.getI32Type());
-    Value result =
-        e.kernel(generateSparseDotGEMM(module, gemm), ins, {out, scratch})[0];
+                            scratchType);
+    Value result = e.kernel(name, ins, {out, scratch})[0];
     rewriter.replaceOp(op,
                        e.fromMatrix(result, product->m.size(), op.getInit()));
     return success();
@@ -244,17 +267,36 @@ struct SparseIntegerMatmul : public OpRewritePattern<ContractOp> {
     return std::nullopt;
   }
 
+  /// In groups of outputs where these share their inputs.
+  std::optional<PackedGroups> packInGroups(const SparseProduct &product) const {
+    if (product.weight.k > 65536 || product.weight.n < kGroupOutputs)
+      return std::nullopt;
+    PackedGroups packed = packGroups(product.weight);
+    int64_t places = packed.values.getNumElements();
+    int64_t stored = product.weight.getNumEntries();
+    if (places > stored + stored / 4 ||
+        double(places) >
+            kMaxDensity * double(product.weight.n) * double(product.weight.k) ||
+        grows(product.constant, packed.getByteSize()))
+      return std::nullopt;
+    return packed;
+  }
+
   /// Of the codes of each output.
-  static HostTensor getSums(const SparseMatrix &weight,
-                            const SliceLayout &layout) {
+  static HostTensor getSums(const SparseMatrix &weight, int64_t padded) {
     auto sums = HostTensor::allocate(
-        {layout.getPaddedN()},
-        IntegerType::get(weight.encoding.getContext(), 32));
+        {padded}, IntegerType::get(weight.encoding.getContext(), 32));
     auto to = sums.getMutableData<int32_t>();
     for (int64_t n = 0; n < weight.n; ++n)
       for (int64_t e = weight.offsets[n]; e < weight.offsets[n + 1]; ++e)
         to[n] += int32_t(weight.stored.getInt(weight.slots[e]));
     return sums;
+  }
+  static HostTensor getScales(const SparseMatrix &weight, int64_t padded) {
+    auto scales = HostTensor::allocate(
+        {padded}, Float32Type::get(weight.encoding.getContext()));
+    llvm::copy(weight.scales, scales.getMutableData<float>().begin());
+    return scales;
   }
 
   const KernelISA &isa;

@@ -6,6 +6,7 @@
 
 #include "WeightDecoder.h"
 #include "compress/Dialect/Compress/IR/Minifloat.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include <cmath>
 #include <cstring>
 
@@ -59,6 +60,13 @@ WeightDecoder::WeightDecoder(KernelBuilder &k, const WeightOnlyGEMM &gemm,
     : k(k), gemm(gemm), isa(*gemm.isa), layout(gemm.codeType),
       lanes(isa.getLanes()), panelVectors(panelVectors), column(column),
       panelBase(k.mul(column, layout.getColumnBytes(gemm.k))) {
+  if (gemm.hasTable) {
+    // Without permutations it stays in memory.
+    if (isa.permute2F32)
+      for (int64_t i = 0; i < gemm.getTableSize(); i += lanes)
+        table.push_back(k.loadVector(lanes, getTable(), k.index(i)));
+    return;
+  }
   if (!usesTable(layout, isa))
     return;
   // Indices keep bits of the next code, so the table repeats.
@@ -76,10 +84,14 @@ WeightDecoder::WeightDecoder(KernelBuilder &k, const WeightOnlyGEMM &gemm,
                            ? float(llvm::SignExtend64(code, layout.width))
                            : float(code));
   }
-  table = arith::ConstantOp::create(
+  table.push_back(arith::ConstantOp::create(
       k.b, k.loc,
       DenseElementsAttr::get(k.vector(lanes, k.f32()),
-                             ArrayRef<float>(values)));
+                             ArrayRef<float>(values))));
+}
+
+Value WeightDecoder::getTable() {
+  return k.getArguments()[gemm.zeroType ? 4 : 3];
 }
 
 Value compress::cpu::loadScales(KernelBuilder &k, unsigned lanes, Value memref,
@@ -106,7 +118,7 @@ BlockParameters WeightDecoder::loadParameters(Value block, unsigned first,
   Value base =
       k.add(k.mul(column, blocks), k.mul(block, int64_t(panelVectors) * lanes));
   float factor = 1;
-  if (layout.isFloat() && !table)
+  if (layout.isFloat() && table.empty())
     factor = FloatPlacement(cast<FloatType>(gemm.codeType), isa).factor;
   for (unsigned v = first; v < first + vectors; ++v) {
     Value at = k.add(base, v * lanes);
@@ -195,7 +207,9 @@ SmallVector<Value> WeightDecoder::emitUnit(const BlockParameters &parameters,
         Value at = toVectorBase(k.mul(kk, int64_t(panelVectors) * lanes),
                                 parameters.first + v, 1);
         Value bytes = k.loadVector(lanes, packed, at);
-        if (layout.isFloat())
+        if (gemm.hasTable)
+          weight = lookUp(k.convert(bytes, k.i32(), /*isUnsigned=*/true));
+        else if (layout.isFloat())
           weight = placeFloat(bytes);
         else
           weight =
@@ -221,9 +235,8 @@ Value WeightDecoder::extract(ArrayRef<Value> words, unsigned j) {
                    k.shiftLeft(words[word + 1], 32 - shift));
     shift = 0;
   }
-  if (table)
-    return k.call(isa.permuteF32, table.getType(),
-                  {table, k.shiftRight(bits, shift)});
+  if (gemm.hasTable || !table.empty())
+    return lookUp(k.shiftRight(bits, shift));
   if (layout.isFloat())
     return placeFloat(k.shiftRight(bits, shift));
   if (layout.isSigned())
@@ -232,6 +245,33 @@ Value WeightDecoder::extract(ArrayRef<Value> words, unsigned j) {
   else
     bits = k.bitAnd(k.shiftRight(bits, shift), (int64_t(1) << width) - 1);
   return k.convert(bits, k.f32());
+}
+
+Value WeightDecoder::lookUp(Value codes) {
+  VectorType f32 = k.vector(lanes, k.f32());
+  if (table.empty()) {
+    codes = k.bitAnd(codes, (int64_t(1) << layout.width) - 1);
+    return vector::GatherOp::create(k.b, k.loc, f32, getTable(), k.index(0),
+                                    codes, k.prefixMask(lanes, lanes),
+                                    k.real(f32, 0.0f));
+  }
+  if (table.size() == 1)
+    return k.call(isa.permuteF32, f32, {table[0], codes});
+  // Pairs of vectors by the low five bits, then one of two by each bit above.
+  SmallVector<Value> found;
+  for (size_t i = 0; i < table.size(); i += 2)
+    found.push_back(
+        k.call(isa.permute2F32, f32, {table[i], codes, table[i + 1]}));
+  for (int64_t bit = 32; found.size() > 1; bit *= 2) {
+    Value zero = k.integer(codes.getType(), 0);
+    Value isLow = arith::CmpIOp::create(k.b, k.loc, arith::CmpIPredicate::eq,
+                                        k.bitAnd(codes, bit), zero);
+    SmallVector<Value> next;
+    for (size_t i = 0; i < found.size(); i += 2)
+      next.push_back(k.select(isLow, found[i], found[i + 1]));
+    found = std::move(next);
+  }
+  return found[0];
 }
 
 Value WeightDecoder::placeFloat(Value codes) {

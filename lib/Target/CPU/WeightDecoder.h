@@ -33,11 +33,12 @@ struct FloatPlacement {
 Value loadScales(KernelBuilder &k, unsigned lanes, Value memref, Type type,
                  Value at);
 
-/// Whether float codes are looked up in a register.
+/// Whether codes of up to 4 bits are looked up in a register.
 bool usesTable(const CodeLayout &layout, const KernelISA &isa);
 
 /// Emits the decoding of one panel of packed weights (see CodeLayout). The
-/// packed weights are argument 1 of the kernel, scales 2, zeros 3.
+/// packed weights are argument 1 of the kernel, scales 2, zeros and the table,
+/// where there are any, next.
 class WeightDecoder {
 public:
   WeightDecoder(KernelBuilder &k, const WeightOnlyGEMM &gemm,
@@ -68,6 +69,9 @@ private:
   Value extract(llvm::ArrayRef<Value> words, unsigned j);
   /// Codes in integer lanes, with any bits above the code, as f32.
   Value placeFloat(Value codes);
+  /// Entries of the table for i32 lanes of codes; any bits above these.
+  Value lookUp(Value codes);
+  Value getTable();
   Value toVectorBase(Value offset, unsigned v, unsigned bytesPerLane);
 
   KernelBuilder &k;
@@ -76,8 +80,8 @@ private:
   CodeLayout layout;
   unsigned lanes, panelVectors;
   Value column, panelBase;
-  /// Values of all codes, for lookups in registers.
-  Value table;
+  /// Values of all codes, for lookups in registers: vectors of 16.
+  llvm::SmallVector<Value> table;
 };
 
 } // namespace compress::cpu

@@ -65,15 +65,16 @@ struct AssignTarget
     for (func::FuncOp function : functions) {
       if (function->hasAttr(kGeneratedAttr))
         continue;
-      // What the target does not claim whole it may claim in parts.
+      // What the target does not claim whole it may claim in parts: of a sum,
+      // each term before the rule of its encoding.
       do {
         unsigned before = count(function);
         walkAndApplyPatterns(function, frozen);
         numClaimed += before - count(function);
       } while ((*found)->usesContractRules() &&
-               applyContractRules(function) > 0);
+               applyContractRulesOnce(function) > 0);
       // Rules that do not pay leave what is better decoded.
-      if ((*found)->usesContractRules() && decodeFactored(function)) {
+      if ((*found)->usesContractRules() && decodeParts(function)) {
         unsigned before = count(function);
         walkAndApplyPatterns(function, frozen);
         numClaimed += before - count(function);
@@ -89,15 +90,15 @@ struct AssignTarget
       });
   }
 
-  /// Decodes factored operands of contractions, which no dense pattern takes as
-  /// they are. Returns whether there were any.
-  static bool decodeFactored(Operation *op) {
+  /// Decodes the operands of contractions that no dense pattern takes as they
+  /// are. Returns whether there were any.
+  static bool decodeParts(Operation *op) {
     bool changed = false;
     op->walk([&](ContractOp contract) {
       for (unsigned operand : {0u, 1u}) {
         Value value = contract->getOperand(operand);
         auto type = dyn_cast<CompressedTensorType>(value.getType());
-        if (!type || !isa<FactoredAttr>(type.getEncoding()))
+        if (!type || !isa<FactoredAttr, SumAttr>(type.getEncoding()))
           continue;
         OpBuilder builder(contract);
         contract->setOperand(

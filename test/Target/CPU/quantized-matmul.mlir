@@ -69,6 +69,20 @@ func.func @weight_first(%a: tensor<?x4xf32>, %init: tensor<?x3xf32>) -> tensor<?
   return %r : tensor<?x3xf32>
 }
 
+// Entries of a table are looked up in the kernel; scales are those of blocks.
+// CHECK-LABEL: func.func @nf4
+// CHECK:         compress.kernel @compress_gemm_f32_table_ui4_g32_f32_{{[a-z0-9]+}}_n2_k64_acc
+// CHECK-SAME:      tensor<16xf32>
+// CHECK-NOT:     compress.contract
+// CHECK:         return
+func.func @nf4(%a: tensor<1x64xf32>, %init: tensor<1x2xf32>) -> tensor<1x2xf32> {
+  %b = compress.constant [dense<7> : tensor<64x2xi4>, dense<0.5> : tensor<2x2xf32>]
+    : !compress.tensor<64x2xf32, scaled<group = [32, 1], scale = f32, of = codebook<16, of = generated<nf4>>>>
+  %r = compress.contract ins(%a, %b : tensor<1x64xf32>, !compress.tensor<64x2xf32, scaled<group = [32, 1], scale = f32, of = codebook<16, of = generated<nf4>>>>)
+    outs(%init : tensor<1x2xf32>) indexing_maps = [#x, #wkn, #y] iterator_types = ["parallel", "parallel", "reduction"] -> tensor<1x2xf32>
+  return %r : tensor<1x2xf32>
+}
+
 // Kernels are private and marked; products are those of the instruction set.
 // CHECK:       func.func private @compress_quantize_{{.*}} attributes {compress.generated}
 // CHECK:       func.func private @compress_gemm_u8s8_{{.*}}_task0

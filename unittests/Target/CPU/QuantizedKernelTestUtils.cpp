@@ -6,6 +6,7 @@
 
 #include "QuantizedKernelTestUtils.h"
 #include "DenseClaims.h"
+#include "compress/Dialect/Compress/Transforms/ContractRules.h"
 #include "compress/Dialect/Compress/Transforms/Passes.h"
 #include "compress/Runtime/ModelInstance.h"
 #include "compress/Target/CPU/CPUTarget.h"
@@ -182,14 +183,15 @@ static void addLowering(OpPassManager &pm) {
 
 Compiled::Compiled(const TargetOptions &options, TypeRange inputs,
                    RankedTensorType result,
-                   llvm::function_ref<Value(OpBuilder &, ValueRange)> build)
+                   llvm::function_ref<Value(OpBuilder &, ValueRange)> build,
+                   bool usesRules)
     : impl(std::make_unique<Impl>()), resultRank(result.getRank()) {
-  compile(options, inputs, result, build);
+  compile(options, inputs, result, build, usesRules);
 }
 
 void Compiled::compile(
     const TargetOptions &options, TypeRange inputs, RankedTensorType result,
-    llvm::function_ref<Value(OpBuilder &, ValueRange)> build) {
+    llvm::function_ref<Value(OpBuilder &, ValueRange)> build, bool usesRules) {
   MLIRContext *context = &getContext();
   OwningOpRef<ModuleOp> module = ModuleOp::create(UnknownLoc::get(context));
   OpBuilder b = OpBuilder::atBlockEnd(module->getBody());
@@ -210,8 +212,12 @@ void Compiled::compile(
   populateCPUFloatPatterns(patterns, options);
   cpu::populateFloatConvPatterns(patterns, options);
   populateCPUSparsePatterns(patterns, options);
-  walkAndApplyPatterns(function, std::move(patterns));
+  FrozenRewritePatternSet frozen(std::move(patterns));
+  do {
+    walkAndApplyPatterns(function, frozen);
+  } while (usesRules && applyContractRulesOnce(function));
   claimed = true;
+  function.walk([&](KernelOp) { ++numKernels; });
   module->walk([&](ContractOp) { claimed = false; });
   ASSERT_TRUE(succeeded(verify(*module)));
   module->walk([&](arith::ConstantOp op) {

@@ -52,15 +52,19 @@ Array roundTrip(CompressedTensorType type, const Array &values);
 class Compiled {
 public:
   /// `build` makes the body of `f`, whose parameters and one result are f32
-  /// tensors. Fails the current test when anything goes wrong.
+  /// tensors. With `usesRules`, what is not claimed is taken apart and offered
+  /// again. Fails the current test when anything goes wrong.
   Compiled(const TargetOptions &options, mlir::TypeRange inputs,
            mlir::RankedTensorType result,
            llvm::function_ref<mlir::Value(mlir::OpBuilder &, mlir::ValueRange)>
-               build);
+               build,
+           bool usesRules = false);
   ~Compiled();
 
-  /// Whether the contraction became a kernel.
+  /// Whether the contraction became kernels.
   bool isClaimed() const { return claimed; }
+  /// How many calls of kernels there are.
+  unsigned getNumKernels() const { return numKernels; }
   /// Bytes of all constants of the claimed module.
   int64_t getConstantBytes() const { return constantBytes; }
   Array operator()(const std::vector<Array> &inputs) const;
@@ -72,11 +76,13 @@ private:
   compile(const TargetOptions &options, mlir::TypeRange inputs,
           mlir::RankedTensorType result,
           llvm::function_ref<mlir::Value(mlir::OpBuilder &, mlir::ValueRange)>
-              build);
+              build,
+          bool usesRules);
 
   struct Impl;
   std::unique_ptr<Impl> impl;
   bool claimed = false;
+  unsigned numKernels = 0;
   int64_t constantBytes = 0;
   unsigned resultRank;
 };

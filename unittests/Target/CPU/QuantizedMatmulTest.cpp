@@ -357,6 +357,36 @@ TEST(WeightOnlyMatmul, Encodings) {
   }
 }
 
+TEST(WeightOnlyMatmul, Tables) {
+  // Widths from 1 to 8, with and without scales, tables that are not full.
+  const char *encodings[] = {
+      "scaled<group = [32, 1], scale = f16, of = codebook<16, of = generated<nf4>>>",
+      "codebook<2, of = f32>",
+      "codebook<7, of = f16>",
+      "scaled<group = [*, 1], scale = f32, of = codebook<13, of = f16>>",
+      "scaled<group = [64, 1], scale = bf16, of = codebook<32, of = f32>>",
+      "codebook<64, of = f32>",
+      "codebook<100, of = f32>",
+      "scaled<group = [*, *], scale = f32, of = codebook<256, of = f16>>",
+  };
+  for (const std::string &isa : getRunnableISAs()) {
+    bool isBest = isa == getRunnableISAs()[0];
+    for (auto [i, encoding] : llvm::enumerate(encodings)) {
+      // What is looked up in registers does not depend on the dot product.
+      if (!isBest && (StringRef(isa).starts_with("avx512") || i % 3))
+        continue;
+      auto [n, k] = i % 2 ? std::pair<int64_t, int64_t>{65, 100}
+                          : std::pair<int64_t, int64_t>{20, 133};
+      Matmul op{n, k, "", encoding};
+      op.init = Init(i % 3);
+      auto compiled = op.compile(*getOptions(isa));
+      ASSERT_TRUE(compiled->isClaimed()) << isa << " " << encoding;
+      for (int64_t m : {1, 3, 33})
+        op.check(*compiled, Array::random({m, k}, m + 1), isa + " " + encoding);
+    }
+  }
+}
+
 TEST(WeightOnlyMatmul, LongBlocksAndPanels) {
   // More than one decoded part, blocks longer than it, the last one short.
   for (int64_t block : {0, 32, 96, 512, 300}) {
@@ -394,6 +424,9 @@ TEST(WeightOnlyMatmul, LeavesOthersAlone) {
     return op.compile(*getOptions(getRunnableISAs()[0]))->isClaimed();
   };
   EXPECT_FALSE(isClaimed("quant<i12, group = [1, *], scale = f32>", 64));
+  // Entries of several values, tables of a part of the weight.
+  EXPECT_FALSE(isClaimed("codebook<16, of = f32, vec = [1, 4]>", 64));
+  EXPECT_FALSE(isClaimed("codebook<16, of = f32, group = [1, *]>", 64));
   // A block that no unit of codes fits into.
   EXPECT_FALSE(isClaimed("quant<i4, group = [1, 12], scale = f32>", 64));
   EXPECT_FALSE(

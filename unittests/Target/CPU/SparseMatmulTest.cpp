@@ -241,6 +241,36 @@ TEST(SparseMatmul, IntegerBlocks) {
     }
 }
 
+TEST(SparseMatmul, IntegerGroups) {
+  // Blocks along the outputs, which share the inputs that they have.
+  const std::string token =
+      "quant<ui8, group = [1, *], scale = f32, zero = ui8>";
+  const std::string tensor = "quant<i8, group = [*, *], scale = f32>";
+  int number = 0;
+  for (const std::string &isa : getRunnableISAs())
+    for (auto [block, n, k] :
+         {std::tuple<const char *, int64_t, int64_t>{"16x1", 300, 301},
+          {"32x4", 64, 1030},
+          {"16x1", 16, 70}}) {
+      ++number;
+      if (isa != getRunnableISAs()[0] && number % 3 == 0)
+        continue;
+      int64_t size = block[1] == '6' ? 16 : 128;
+      SparseMatmul op{n, k,
+                      "sparse<block<" + std::string(block) +
+                          ">, nnz = " + std::to_string(n * k / size / 5) +
+                          ", of = quant<i8, group = [*, *, *], scale = f32>>"};
+      op.transposed = true;
+      op.density = 1;
+      op.init = Init(number % 3);
+      op.activation = number % 3 ? token : tensor;
+      auto compiled = op.compile(*getOptions(isa));
+      ASSERT_TRUE(compiled->isClaimed()) << isa << " " << block;
+      for (int64_t m : {0, 1, 17, 70, 130})
+        op.check(*compiled, m, isa + " block " + block);
+    }
+}
+
 TEST(SparseMatmul, DISABLED_SpeedOfIntegerBlocks) {
   for (const std::string &isa : getRunnableISAs()) {
     SparseMatmul op{4096, 4096,

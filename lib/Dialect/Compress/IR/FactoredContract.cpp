@@ -70,6 +70,11 @@ public:
   /// Finds the cheapest order; fails if that is to rebuild the operand.
   LogicalResult plan();
   FailureOr<Value> emit(RewriterBase &b);
+  /// Whether the axes of the activation stay as they are.
+  bool takesActivationAsIs() const {
+    return windows.empty() &&
+           llvm::all_of(splits, [](ArrayRef<unsigned> s) { return s.empty(); });
+  }
 
 private:
   /// What takes part in a step: its labels by axis.
@@ -521,11 +526,12 @@ FailureOr<Value> FactoredAttr::rewriteContract(RewriterBase &rewriter,
   CompressedTensorType type = getRewritableType(contract, operand);
   if (!type || !type.hasStaticShape())
     return failure();
-  // A compressed activation would have to be split and measured.
-  if (isa<CompressedTensorType>(contract->getOperand(1 - operand).getType()))
-    return failure();
   Chain chain(contract, operand, type);
   if (failed(chain.analyze()) || failed(chain.plan()))
+    return failure();
+  // A compressed activation cannot be reshaped nor, in windows, measured.
+  if (isa<CompressedTensorType>(contract->getOperand(1 - operand).getType()) &&
+      !chain.takesActivationAsIs())
     return failure();
   return chain.emit(rewriter);
 }

@@ -75,15 +75,19 @@ void compress::populateContractRules(RewritePatternSet &patterns) {
   patterns.add<UnpackConstant>(patterns.getContext());
 }
 
-unsigned compress::applyContractRules(Operation *op) {
+static bool hasCompressedContract(Operation *op) {
   WalkResult found = op->walk([](ContractOp contract) {
     bool isCompressed =
         isa<CompressedTensorType>(contract.getLhs().getType()) ||
         isa<CompressedTensorType>(contract.getRhs().getType());
     return isCompressed ? WalkResult::interrupt() : WalkResult::advance();
   });
+  return found.wasInterrupted();
+}
+
+unsigned compress::applyContractRules(Operation *op) {
   // Without one, nothing of the rest may change.
-  if (!found.wasInterrupted())
+  if (!hasCompressedContract(op))
     return 0;
   unsigned count = 0;
   RewritePatternSet patterns(op->getContext());
@@ -94,5 +98,30 @@ unsigned compress::applyContractRules(Operation *op) {
   // only cut deep nesting short.
   config.setMaxIterations(GreedyRewriteConfig::kNoLimit);
   (void)applyPatternsGreedily(op, std::move(patterns), config);
+  return count;
+}
+
+unsigned compress::applyContractRulesOnce(Operation *op) {
+  SmallVector<ContractOp> contracts;
+  op->walk([&](ContractOp contract) { contracts.push_back(contract); });
+  unsigned count = 0;
+  RewriteContract rule(op->getContext(), &count);
+  PatternRewriter rewriter(op->getContext());
+  for (ContractOp contract : contracts) {
+    rewriter.setInsertionPoint(contract);
+    (void)rule.matchAndRewrite(contract, rewriter);
+  }
+  if (!count)
+    return 0;
+  SmallVector<UnpackOp> unpacks;
+  op->walk([&](UnpackOp unpack) { unpacks.push_back(unpack); });
+  UnpackConstant unpackConstant(op->getContext());
+  for (UnpackOp unpack : unpacks) {
+    auto constant = unpack.getSource().getDefiningOp<ConstantOp>();
+    rewriter.setInsertionPoint(unpack);
+    if (succeeded(unpackConstant.matchAndRewrite(unpack, rewriter)) &&
+        constant.use_empty())
+      rewriter.eraseOp(constant);
+  }
   return count;
 }

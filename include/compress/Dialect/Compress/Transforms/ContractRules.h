@@ -19,6 +19,11 @@ void populateContractRules(mlir::RewritePatternSet &patterns);
 /// give, until none applies. Returns how many were rewritten.
 unsigned applyContractRules(mlir::Operation *op);
 
+/// Applies one rule to each contraction inside `op` that has one, and none to
+/// what they give: in between, a target may claim parts. Returns how many were
+/// rewritten.
+unsigned applyContractRulesOnce(mlir::Operation *op);
+
 } // namespace compress
 
 #endif // COMPRESS_DIALECT_COMPRESS_TRANSFORMS_CONTRACTRULES_H

@@ -1,0 +1,167 @@
+//===- SumMatmulTest.cpp - Products with sums of weights --------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "QuantizedKernelTestUtils.h"
+#include "compress/Dialect/Compress/IR/Encoding.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "gtest/gtest.h"
+#include <cmath>
+
+using namespace mlir;
+using namespace compress;
+using namespace compress::test;
+
+namespace {
+struct SumMatmul {
+  int64_t n, k;
+  std::string weight; // encoding of [k, n]
+  bool hasBias = false;
+  int64_t rows = ShapedType::kDynamic;
+  std::string activation = {}; // encoding; f32 when empty
+  Array decoded = {};          // of the weight, set by compile()
+
+  std::unique_ptr<Compiled> compile(const TargetOptions &options) {
+    MLIRContext *context = &test::getContext();
+    Array values = Array::random({k, n}, 7 * n + k, 0.3f);
+    CompressedTensorType type = parseType(
+        std::to_string(k) + "x" + std::to_string(n) + "xf32, " + weight);
+    std::vector<HostTensor> leaves = encode(type, values);
+    type = refineType(type, leaves);
+    HostTensor plain =
+        llvm::cantFail(type.getEncoding().decodeHost(type, leaves));
+    decoded = {{k, n}, plain.toFloats()};
+
+    Type f32 = Float32Type::get(context);
+    auto x = RankedTensorType::get({rows, k}, f32);
+    auto y = RankedTensorType::get({rows, n}, f32);
+    SmallVector<Type> inputs{x};
+    if (hasBias)
+      inputs.push_back(RankedTensorType::get({n}, f32));
+    auto build = [&](OpBuilder &b, ValueRange args) -> Value {
+      Location loc = b.getUnknownLoc();
+      Value lhs = args[0];
+      if (!activation.empty())
+        lhs = EncodeOp::create(b, loc, getActivationType(), lhs, ValueRange());
+      Value rhs = compress::ConstantOp::create(b, loc, type, leaves);
+      Value start = tensor::EmptyOp::create(
+          b, loc, {tensor::getMixedSize(b, loc, args[0], 0), b.getIndexAttr(n)},
+          b.getF32Type());
+      if (hasBias)
+        start = linalg::BroadcastOp::create(b, loc, args[1], start,
+                                            ArrayRef<int64_t>{0})
+                    ->getResult(0);
+      else
+        start =
+            linalg::FillOp::create(
+                b, loc,
+                Value(arith::ConstantOp::create(b, loc, b.getF32FloatAttr(0))),
+                start)
+                .getResult(0);
+      AffineExpr m, nn, kk;
+      bindDims(b.getContext(), m, nn, kk);
+      auto map = [&](AffineExpr first, AffineExpr second) {
+        return AffineMap::get(3, 0, {first, second}, b.getContext());
+      };
+      Attribute parallel = b.getStringAttr("parallel");
+      return ContractOp::create(
+          b, loc, y, lhs, rhs, start,
+          b.getAffineMapArrayAttr({map(m, kk), map(kk, nn), map(m, nn)}),
+          b.getArrayAttr({parallel, parallel, b.getStringAttr("reduction")}));
+    };
+    return std::make_unique<Compiled>(options, inputs, y, build,
+                                      /*usesRules=*/true);
+  }
+
+  CompressedTensorType getActivationType() const {
+    return parseType("?x" + std::to_string(k) + "xf32, " + activation);
+  }
+
+  /// Runs on `m` rows and compares with the exact sum of decoded values. The
+  /// terms of a sum may be larger than it, and the products with factors are
+  /// rounded one after another: `magnitude` says by what the bound grows.
+  void check(const Compiled &compiled, int64_t m, double magnitude,
+             const std::string &what) {
+    Array x = Array::random({m, k}, m + 1);
+    std::vector<Array> inputs{x};
+    if (hasBias)
+      inputs.push_back(Array::random({n}, 3));
+    Array y = compiled(inputs);
+    ASSERT_EQ(y.shape, (std::vector<int64_t>{m, n})) << what;
+    if (!activation.empty() && m)
+      x = roundTrip(getActivationType(), x);
+    for (int64_t i = 0; i < m; ++i)
+      for (int64_t j = 0; j < n; ++j) {
+        double sum = hasBias ? inputs[1].values[j] : 0;
+        double terms = std::fabs(sum);
+        for (int64_t l = 0; l < k; ++l) {
+          double product =
+              double(x.values[i * k + l]) * decoded.values[l * n + j];
+          sum += product;
+          terms += std::fabs(product);
+        }
+        double bound =
+            magnitude * (k + 6) * std::ldexp(1.0, -24) * terms + 1e-30;
+        ASSERT_LE(std::fabs(y.values[i * n + j] - sum), bound)
+            << what << ": m=" << m << " at " << i << ", " << j;
+      }
+  }
+};
+
+const std::string kOutliers = "sparse<csr<i16>, nnz = 150, of = f16>";
+std::string quant(const std::string &code) {
+  return "quant<" + code + ", group = [32, 1], scale = f16>";
+}
+std::string lowRank(int64_t rank, const std::string &of) {
+  return "factored<\"k n = k r, r n\", sizes = {r = " + std::to_string(rank) +
+         "}, of = [" + of + ", " + of + "]>";
+}
+} // namespace
+
+TEST(SumMatmul, EachTermHasItsKernel) {
+  struct Case {
+    std::string weight;
+    unsigned kernels;
+  };
+  const Case cases[] = {
+      {"sum<[" + kOutliers + ", " + quant("i4") + "]>", 2},
+      {"sum<[" + quant("i4") + ", " + lowRank(5, "f16") + "]>", 3},
+      {"sum<[" + kOutliers + ", " + quant("i4") + ", " + lowRank(16, "f32") +
+           "]>",
+       4},
+      {"sum<[" + quant("i2") + ", " + quant("i3") + "]>", 2},
+      {"sum<[" + quant("i3") + ", sparse<block<1x4>, nnz = 30, of = f32>]>", 2},
+  };
+  for (const std::string &isa : getRunnableISAs())
+    for (auto [number, c] : llvm::enumerate(cases)) {
+      bool isBest = isa == getRunnableISAs()[0];
+      if (!isBest && number != 2)
+        continue;
+      SumMatmul op{number % 2 ? 70 : 64, 100, c.weight};
+      op.hasBias = number % 2 == 0;
+      if (!isBest)
+        op.rows = 1;
+      auto compiled = op.compile(*getOptions(isa));
+      EXPECT_TRUE(compiled->isClaimed()) << isa << " " << c.weight;
+      EXPECT_EQ(compiled->getNumKernels(), c.kernels) << isa << " " << c.weight;
+      for (int64_t m : {0, 1, 3, 33})
+        if (isBest || m == op.rows)
+          op.check(*compiled, m, 4, isa + " " + c.weight);
+    }
+}
+
+TEST(SumMatmul, EncodedActivation) {
+  // One kernel encodes for the integer product; other terms decode.
+  SumMatmul op{64, 96,
+               "sum<[" + kOutliers + ", " + quant("i4") + ", " +
+                   lowRank(8, "f16") + "]>"};
+  op.activation = "quant<ui8, group = [1, *], scale = f32, zero = ui8>";
+  auto compiled = op.compile(*getOptions(getRunnableISAs()[0]));
+  EXPECT_TRUE(compiled->isClaimed());
+  for (int64_t m : {1, 17})
+    op.check(*compiled, m, 4, "encoded");
+}
