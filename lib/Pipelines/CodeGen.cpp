@@ -212,7 +212,7 @@ static std::string getCheckedFeatures(const TargetOptions &options) {
     StringRef name = llvm::SubtargetFeatures::StripFlag(feature);
     // AVX10 is another name for what the avx512 features say one by one.
     if (((name.starts_with("avx") && !name.starts_with("avx10")) ||
-         name.starts_with("sse4") ||
+         name.starts_with("sse4") || name.starts_with("amx-") ||
          llvm::is_contained({"fma", "f16c", "bmi", "bmi2", "popcnt", "lzcnt"},
                             name)) &&
         options.hasFeature(name))
