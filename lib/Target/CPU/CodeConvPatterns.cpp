@@ -122,7 +122,17 @@ struct CodeConvPattern : public OpRewritePattern<ContractOp> {
         return rewriter.notifyMatchFailure(op, "no encoded activation");
       encoded = decode.getSource();
     }
-    auto type = cast<CompressedTensorType>(encoded.getType());
+    // encode(pad(x)) is the same as the padding of encode(x).
+    std::optional<StaticEncoding> inner;
+    Value source;
+    if (auto encode = encoded.getDefiningOp<EncodeOp>()) {
+      source = peelPad(encode.getSource(), spatial, conv);
+      if (source != encode.getSource() &&
+          !(inner =
+                matchStaticEncoding(encode.getType(), encode.getParameters())))
+        return rewriter.notifyMatchFailure(op, "a dynamic activation");
+    }
+    auto type = cast<ShapedType>(inner ? source.getType() : encoded.getType());
     if (!type.getElementType().isF32() ||
         type.getShape().size() != 2 + spatial ||
         type.getShape()[1] != conv.channels)
@@ -153,6 +163,8 @@ struct CodeConvPattern : public OpRewritePattern<ContractOp> {
     std::optional<SmallVector<float>> biases = getBiases(conv, init, bias);
     if (!biases)
       return rewriter.notifyMatchFailure(op, "the bias is not constant");
+    if (inner)
+      encoded = emitEncode(rewriter, source, *inner);
     auto input = getStaticCodes(rewriter, isa, encoded);
     if (!input)
       return rewriter.notifyMatchFailure(op, "no static unsigned activation");
@@ -172,10 +184,9 @@ struct CodeConvPattern : public OpRewritePattern<ContractOp> {
     std::string site = getPackedName(constant);
     Value images = toChannelsLast(rewriter, loc, input->codes);
     SmallVector<Value> ins{
-        images,
-        e.constant(isDepthwise ? packDepthwiseWeights(*weight, isa)
-                               : packWindows(conv, *weight),
-                   site)};
+        images, e.constant(isDepthwise ? packDepthwiseWeights(*weight, isa)
+                                       : packWindows(conv, *weight),
+                           site)};
     appendTables(e, conv, *weight, *biases, input->encoding, output, site, ins);
     if (match.addend)
       ins.push_back(toChannelsLast(rewriter, loc, match.addend));
@@ -249,7 +260,8 @@ struct CodeConvPattern : public OpRewritePattern<ContractOp> {
                     const WeightMatrix &weight, ArrayRef<float> biases,
                     const StaticEncoding &input,
                     const std::optional<StaticEncoding> &output,
-                    const std::string &site, SmallVectorImpl<Value> &ins) const {
+                    const std::string &site,
+                    SmallVectorImpl<Value> &ins) const {
     MLIRContext *context = e.b.getContext();
     Type f32 = Float32Type::get(context);
     HostTensor corrections = packColumnSums(weight, isa);

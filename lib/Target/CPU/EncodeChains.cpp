@@ -9,6 +9,7 @@
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/IR/TypeUtilities.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
@@ -21,17 +22,29 @@ using namespace compress::cpu;
 // Uses
 //===----------------------------------------------------------------------===//
 
-/// Whether nothing that matters comes of `op`. Claims leave dead code behind.
+/// Whether nothing that matters comes of `op`. Claims leave dead code behind,
+/// and questions for sizes are redirected to what takes a value's place.
 static bool isDead(Operation *op) {
-  return isMemoryEffectFree(op) && !op->hasTrait<OpTrait::IsTerminator>() &&
-         llvm::all_of(op->getUsers(), isDead);
+  return isa<tensor::DimOp>(op) ||
+         (isMemoryEffectFree(op) && !op->hasTrait<OpTrait::IsTerminator>() &&
+          llvm::all_of(op->getUsers(), isDead));
+}
+
+/// Asks `other`, of the same shape, for sizes of `value`.
+static void redirectSizes(PatternRewriter &rewriter, Value value, Value other) {
+  SmallVector<Operation *> users(value.getUsers());
+  for (Operation *user : users)
+    if (isa<tensor::DimOp>(user) &&
+        user->getBlock() == other.getParentBlock() &&
+        other.getDefiningOp()->isBeforeInBlock(user))
+      rewriter.modifyOpInPlace(user, [&] { user->setOperand(0, other); });
 }
 
 /// The operands that are `value`, without dead code and questions for sizes.
 static SmallVector<OpOperand *> getLiveUses(Value value) {
   SmallVector<OpOperand *> uses;
   for (OpOperand &use : value.getUses())
-    if (!isa<tensor::DimOp>(use.getOwner()) && !isDead(use.getOwner()))
+    if (!isDead(use.getOwner()))
       uses.push_back(&use);
   return uses;
 }
@@ -100,8 +113,7 @@ static Value emitPack(OpBuilder &b, Location loc, CompressedTensorType type,
       b, loc, DenseElementsAttr::get(leaves[1], encoding.scale)));
   if (leaves.size() > 2)
     components.push_back(arith::ConstantOp::create(
-        b, loc,
-        DenseElementsAttr::get(leaves[2], APInt(8, encoding.zero))));
+        b, loc, DenseElementsAttr::get(leaves[2], APInt(8, encoding.zero))));
   return PackOp::create(b, loc, type, components);
 }
 
@@ -159,7 +171,8 @@ compress::cpu::getStaticCodes(PatternRewriter &rewriter, const KernelISA &isa,
     ValueRange components = pack.getComponents();
     auto encoding =
         matchStaticEncoding(pack.getType(), components.drop_front());
-    if (!encoding || !getElementTypeOrSelf(components[0].getType()).isInteger(8))
+    if (!encoding ||
+        !getElementTypeOrSelf(components[0].getType()).isInteger(8))
       return std::nullopt;
     return StaticCodes{*encoding, components[0]};
   }
@@ -171,7 +184,8 @@ compress::cpu::getStaticCodes(PatternRewriter &rewriter, const KernelISA &isa,
   Value codes = emitCodes(rewriter, op->getLoc(), isa,
                           cast<EncodeOp>(op).getSource(), *encoding);
   rewriter.replaceAllUsesWith(
-      value, emitPack(rewriter, op->getLoc(), encoding->type, *encoding, codes));
+      value,
+      emitPack(rewriter, op->getLoc(), encoding->type, *encoding, codes));
   return StaticCodes{*encoding, codes};
 }
 
@@ -191,6 +205,13 @@ static bool isLowest(Value value) {
   FloatAttr attr;
   return value && matchPattern(value, m_Constant(&attr)) &&
          attr.getValue().isInfinity() && attr.getValue().isNegative();
+}
+
+/// Whether at most the number of images is not known.
+static bool hasStaticImages(Value value) {
+  auto type = cast<RankedTensorType>(value.getType());
+  return type.getRank() > 0 &&
+         llvm::none_of(type.getShape().drop_front(), ShapedType::isDynamic);
 }
 
 static std::optional<MaxPool> matchMaxPool(OpOperand *use) {
@@ -214,7 +235,14 @@ static std::optional<MaxPool> matchMaxPool(OpOperand *use) {
   auto maximum =
       body.getTerminator()->getOperand(0).getDefiningOp<arith::MaximumFOp>();
   if (!fill || !isLowest(fill.value()) || !maximum ||
-      !body.getArgument(1).use_empty())
+      !body.getArgument(1).use_empty() || !hasStaticImages(pool.getResult(0)))
+    return std::nullopt;
+  auto isBatch = [&](unsigned operand) {
+    AffineMap map = pool.getIndexingMapsArray()[operand];
+    return map.getNumResults() > 0 &&
+           map.getResult(0) == getAffineDimExpr(0, pool.getContext());
+  };
+  if (!isBatch(0) || !isBatch(2))
     return std::nullopt;
   Value x = body.getArgument(0), y = body.getArgument(2);
   if (!(maximum.getLhs() == x && maximum.getRhs() == y) &&
@@ -223,9 +251,8 @@ static std::optional<MaxPool> matchMaxPool(OpOperand *use) {
   return result;
 }
 
-/// Encodes `value` where it comes to be.
-static EncodeOp emitEncode(PatternRewriter &rewriter, Value value,
-                           const StaticEncoding &encoding) {
+EncodeOp compress::cpu::emitEncode(PatternRewriter &rewriter, Value value,
+                                   const StaticEncoding &encoding) {
   OpBuilder::InsertionGuard guard(rewriter);
   rewriter.setInsertionPointAfterValue(value);
   auto shape = cast<RankedTensorType>(value.getType()).getShape();
@@ -248,6 +275,18 @@ static Value emitUnpack(PatternRewriter &rewriter, Location loc, Value value) {
   return UnpackOp::create(rewriter, loc, value).getResult(0);
 }
 
+/// The sizes of `value`; images are as many as in `other`.
+static SmallVector<OpFoldResult> getSizes(OpBuilder &b, Location loc,
+                                          Value value, Value other) {
+  SmallVector<OpFoldResult> sizes;
+  for (auto [axis, size] :
+       llvm::enumerate(cast<RankedTensorType>(value.getType()).getShape()))
+    sizes.push_back(ShapedType::isDynamic(size)
+                        ? tensor::getMixedSize(b, loc, other, axis)
+                        : OpFoldResult(b.getIndexAttr(size)));
+  return sizes;
+}
+
 static Value emitMaxPool(PatternRewriter &rewriter, const MaxPool &match,
                          Value codes) {
   linalg::GenericOp pool = match.pool;
@@ -255,25 +294,31 @@ static Value emitMaxPool(PatternRewriter &rewriter, const MaxPool &match,
   Type i8 = rewriter.getI8Type();
   Value zero =
       arith::ConstantOp::create(rewriter, loc, rewriter.getI8IntegerAttr(0));
-  if (tensor::PadOp pad = match.pad)
+  if (tensor::PadOp pad = match.pad) {
     codes = tensor::PadOp::create(
-        rewriter, loc,
-        cast<RankedTensorType>(pad.getType()).clone(i8), codes,
+        rewriter, loc, cast<RankedTensorType>(pad.getType()).clone(i8), codes,
         pad.getMixedLowPad(), pad.getMixedHighPad(), zero);
+    redirectSizes(rewriter, pad, codes);
+  }
   Value init = tensor::EmptyOp::create(
-      rewriter, loc,
-      tensor::getMixedSizes(rewriter, loc, pool.getDpsInits()[0]), i8);
+      rewriter, loc, getSizes(rewriter, loc, pool.getResult(0), codes), i8);
   init = linalg::FillOp::create(rewriter, loc, zero, init).getResult(0);
   Value window = pool.getDpsInputOperand(1)->get();
   return linalg::GenericOp::create(
              rewriter, loc, init.getType(), ValueRange{codes, window}, init,
              pool.getIndexingMapsArray(), pool.getIteratorTypesArray(),
              [](OpBuilder &b, Location loc, ValueRange args) {
-               Value result =
-                   arith::MaxUIOp::create(b, loc, args[2], args[0]);
+               Value result = arith::MaxUIOp::create(b, loc, args[2], args[0]);
                linalg::YieldOp::create(b, loc, result);
              })
       .getResult(0);
+}
+
+static int64_t countOfImage(RankedTensorType type) {
+  int64_t count = 1;
+  for (int64_t size : type.getShape().drop_front())
+    count *= size;
+  return count;
 }
 
 /// The slices that make up a whole tensor, first to last, when nothing else
@@ -298,9 +343,11 @@ static SmallVector<tensor::InsertSliceOp> matchConcat(OpOperand *use) {
     slices.push_back(op);
     auto sourceType = op.getSourceType();
     if (sourceType.getRank() != op.getType().getRank() ||
-        !sourceType.hasStaticShape() || !op.getType().hasStaticShape())
+        !hasStaticImages(op.getSource()) || !hasStaticImages(op) ||
+        sourceType.getDimSize(0) != op.getType().getDimSize(0) ||
+        !isZeroInteger(op.getMixedOffsets()[0]))
       return {};
-    covered += sourceType.getNumElements();
+    covered += countOfImage(sourceType);
     Value dest = op.getDest();
     if (dest.getDefiningOp<tensor::EmptyOp>())
       break;
@@ -311,7 +358,7 @@ static SmallVector<tensor::InsertSliceOp> matchConcat(OpOperand *use) {
   }
   // Slices of a concatenation do not overlap, so they cover it if they are as
   // large.
-  if (covered != slices[0].getType().getNumElements())
+  if (covered != countOfImage(slices[0].getType()))
     return {};
   return SmallVector<tensor::InsertSliceOp>(llvm::reverse(slices));
 }
@@ -333,8 +380,7 @@ compress::cpu::hoistEncode(PatternRewriter &rewriter, Value value) {
     Value encoded = emitEncode(rewriter, value, *encoding);
     rewriter.setInsertionPointAfter(match->pool);
     Value codes = emitMaxPool(
-        rewriter, *match,
-        emitUnpack(rewriter, match->pool.getLoc(), encoded));
+        rewriter, *match, emitUnpack(rewriter, match->pool.getLoc(), encoded));
     replaceEncodes(rewriter, result, *encoding, codes);
     return encoding;
   }
@@ -347,15 +393,18 @@ compress::cpu::hoistEncode(PatternRewriter &rewriter, Value value) {
     return std::nullopt;
   Location loc = slices.back().getLoc();
   rewriter.setInsertionPointAfter(slices.back());
+  SmallVector<Value> parts;
+  for (tensor::InsertSliceOp slice : slices)
+    parts.push_back(emitUnpack(
+        rewriter, loc, emitEncode(rewriter, slice.getSource(), *encoding)));
   Value codes = tensor::EmptyOp::create(
-      rewriter, loc, tensor::getMixedSizes(rewriter, loc, result),
+      rewriter, loc, getSizes(rewriter, loc, result, parts[0]),
       rewriter.getI8Type());
-  for (tensor::InsertSliceOp slice : slices) {
-    Value part = emitUnpack(
-        rewriter, loc, emitEncode(rewriter, slice.getSource(), *encoding));
+  for (auto [slice, part] : llvm::zip_equal(slices, parts)) {
     codes = tensor::InsertSliceOp::create(
         rewriter, loc, part, codes, slice.getMixedOffsets(),
-        slice.getMixedSizes(), slice.getMixedStrides());
+        getSizes(rewriter, loc, part, part), slice.getMixedStrides());
+    redirectSizes(rewriter, slice, codes);
   }
   replaceEncodes(rewriter, result, *encoding, codes);
   return encoding;
@@ -375,6 +424,8 @@ void compress::cpu::replaceEncodes(PatternRewriter &rewriter, Value value,
         user->getResult(0),
         emitPack(rewriter, user->getLoc(), other->type, encoding, codes));
   }
+  if (!hasOtherUsers(value, encoding))
+    redirectSizes(rewriter, value, codes);
 }
 
 bool compress::cpu::hasOtherUsers(Value value, const StaticEncoding &encoding) {

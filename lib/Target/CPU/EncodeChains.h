@@ -34,6 +34,10 @@ struct StaticEncoding {
 std::optional<StaticEncoding> matchStaticEncoding(CompressedTensorType type,
                                                   mlir::ValueRange parameters);
 
+/// Encodes `value` where it comes to be.
+EncodeOp emitEncode(mlir::PatternRewriter &rewriter, mlir::Value value,
+                    const StaticEncoding &encoding);
+
 /// A tensor that is encoded so, and its codes.
 struct StaticCodes {
   StaticEncoding encoding;

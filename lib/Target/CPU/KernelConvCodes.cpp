@@ -35,9 +35,8 @@ static constexpr int64_t kTileRows = 16;
 static constexpr int64_t kTileBytes = 64;
 
 bool CodeConv::isGathered() const {
-  return !isDepthwise &&
-         (strides[0] != 1 || strides[1] != 1 || channels < kMinChannels ||
-          channels % 4 != 0);
+  return !isDepthwise && (strides[0] != 1 || strides[1] != 1 ||
+                          channels < kMinChannels || channels % 4 != 0);
 }
 
 DotAxis CodeConv::getRuns() const {
@@ -91,7 +90,8 @@ struct Plan {
     if (conv.isGathered() && rowBytes % 1024 == 0)
       rowBytes += 64;
     // Long blocks where weights have to come from afar for each of them.
-    int64_t goodBytes = weightBytes > kCachedBytes ? 2 * kGoodBytes : kGoodBytes;
+    int64_t goodBytes =
+        weightBytes > kCachedBytes ? 2 * kGoodBytes : kGoodBytes;
     int64_t height = conv.outSizes[0];
     for (blockRows = 1; blockRows < height; ++blockRows) {
       setRows(conv, blockRows + 1);
@@ -108,8 +108,8 @@ struct Plan {
     numBlocks = llvm::divideCeil(height, blockRows);
     setRows(conv, blockRows);
     int64_t count = conv.isDepthwise ? 1 : panels.getCount();
-    panelGroups = std::min<int64_t>(
-        count, llvm::divideCeil(kGoodTasks, numBlocks));
+    panelGroups =
+        std::min<int64_t>(count, llvm::divideCeil(kGoodTasks, numBlocks));
     panelsPerTask = llvm::divideCeil(count, panelGroups);
     panelGroups = llvm::divideCeil(count, panelsPerTask);
     if (conv.isGathered()) {
@@ -149,10 +149,9 @@ bool CodeConv::isSupported() const {
 }
 
 static std::string getName(const CodeConv &conv) {
-  std::string name = llvm::formatv(
-      "compress_{0}_codes_{1}_c{2}f{3}",
-      conv.isDepthwise ? "depthwise" : "conv", conv.isa->name, conv.channels,
-      conv.filters);
+  std::string name = llvm::formatv("compress_{0}_codes_{1}_c{2}f{3}",
+                                   conv.isDepthwise ? "depthwise" : "conv",
+                                   conv.isa->name, conv.channels, conv.filters);
   for (unsigned d = 2 - conv.rank; d < 2; ++d)
     name += llvm::formatv("_{0}k{1}s{2}d{3}p{4}q{5}", conv.sizes[d],
                           conv.kernel[d], conv.strides[d], conv.dilations[d],
@@ -207,8 +206,7 @@ static void emitParts(KernelBuilder &k, int64_t count,
   if (whole == width)
     body(k.index(0), width);
   else if (whole)
-    k.loop(k.index(0), k.index(whole), width,
-           [&](Value i) { body(i, width); });
+    k.loop(k.index(0), k.index(whole), width, [&](Value i) { body(i, width); });
   for (int64_t lanes = width / 2; lanes; lanes /= 2)
     if ((count - whole) & lanes) {
       body(k.index(whole), lanes);
@@ -256,9 +254,9 @@ public:
     firstRow = k.minimum(k.mul(block, plan.blockRows),
                          k.index(conv.outSizes[0] - plan.blockRows));
     source = images;
-    base = k.mul(k.add(k.mul(image, conv.sizes[0]),
-                       k.mul(firstRow, conv.strides[0])),
-                 conv.sizes[1] * conv.channels);
+    base = k.mul(
+        k.add(k.mul(image, conv.sizes[0]), k.mul(firstRow, conv.strides[0])),
+        conv.sizes[1] * conv.channels);
     if (plan.copies)
       emitPaddedRows();
     if (conv.isGathered())
@@ -266,9 +264,8 @@ public:
   }
 
   void emitPanels(Value group) {
-    Value sums = k.scratch({2 * kTileRows, int64_t(plan.panels.fullVectors) *
-                                               lanes},
-                           k.i32());
+    Value sums = k.scratch(
+        {2 * kTileRows, int64_t(plan.panels.fullVectors) * lanes}, k.i32());
     Value first = k.mul(group, plan.panelsPerTask);
     Value last = k.minimum(k.add(first, plan.panelsPerTask),
                            k.index(plan.panels.getCount()));
@@ -308,29 +305,26 @@ public:
       SmallVector<int64_t> offsets;
       for (int64_t y = 0; y < conv.kernel[0]; ++y)
         for (int64_t x = 0; x < conv.kernel[1]; ++x) {
-          offsets.push_back((y * conv.dilations[0] * plan.width +
-                             x * conv.dilations[1]) *
-                            conv.channels);
-          Value bytes =
-              k.loadVector(lanes, weights,
-                           k.add(channel, int64_t(taps.size()) * padded));
+          offsets.push_back(
+              (y * conv.dilations[0] * plan.width + x * conv.dilations[1]) *
+              conv.channels);
+          Value bytes = k.loadVector(
+              lanes, weights, k.add(channel, int64_t(taps.size()) * padded));
           taps.push_back(k.convert(bytes, k.i32()));
         }
       k.loop(k.index(0), k.index(plan.blockRows), 1, [&](Value y) {
         auto tile = [&](Value x, unsigned count) {
-          SmallVector<Value> sums(
-              count, k.integer(k.vector(lanes, k.i32()), 0));
+          SmallVector<Value> sums(count,
+                                  k.integer(k.vector(lanes, k.i32()), 0));
           for (auto [offset, tap] : llvm::zip_equal(offsets, taps))
             for (unsigned r = 0; r < count; ++r) {
-              Value pixel = k.add(
-                  k.mul(y, conv.strides[0] * plan.width),
-                  k.mul(k.add(x, r), conv.strides[1]));
-              Value at = k.add(k.add(k.add(base, channel),
-                                     k.mul(pixel, conv.channels)),
-                               offset);
-              Value bytes = valid < lanes
-                                ? emitLoadTail(at, valid)
-                                : k.loadVector(lanes, source, at);
+              Value pixel = k.add(k.mul(y, conv.strides[0] * plan.width),
+                                  k.mul(k.add(x, r), conv.strides[1]));
+              Value at = k.add(
+                  k.add(k.add(base, channel), k.mul(pixel, conv.channels)),
+                  offset);
+              Value bytes = valid < lanes ? emitLoadTail(at, valid)
+                                          : k.loadVector(lanes, source, at);
               sums[r] = k.add(
                   sums[r],
                   k.mul(k.convert(bytes, k.i32(), /*isUnsigned=*/true), tap));
@@ -411,8 +405,7 @@ private:
         Value from =
             k.add(base, k.add(k.mul(y, conv.strides[0] * plan.width * channels),
                               k.mul(x, conv.strides[1] * channels)));
-        Value to =
-            k.mul(k.add(k.mul(y, conv.outSizes[1]), x), plan.rowBytes);
+        Value to = k.mul(k.add(k.mul(y, conv.outSizes[1]), x), plan.rowBytes);
         for (int64_t i = 0, e = runs.getNumRuns(); i < e; ++i) {
           int64_t ky = isWhole ? i : i / conv.kernel[1];
           int64_t kx = isWhole ? 0 : i % conv.kernel[1];
@@ -442,8 +435,7 @@ private:
       k.loop(k.index(0), k.index(rows), 1, [&](Value r) {
         SmallVector<Value> row;
         for (unsigned v = 0; v < vectors; ++v)
-          row.push_back(
-              k.loadVector(lanes, sums, {r, k.index(v * lanes)}));
+          row.push_back(k.loadVector(lanes, sums, {r, k.index(v * lanes)}));
         emitRow(k.add(at, r), table, row);
       });
     };
@@ -475,10 +467,8 @@ private:
   void emitPixel(Value y, Value x, const Columns &table, ArrayRef<Value> sums) {
     Value added, toFloats, toCodes;
     if (addend) {
-      Value pixel =
-          k.add(k.mul(k.add(k.mul(image, conv.outSizes[0]), y),
-                      conv.outSizes[1]),
-                x);
+      Value pixel = k.add(
+          k.mul(k.add(k.mul(image, conv.outSizes[0]), y), conv.outSizes[1]), x);
       added = k.add(k.mul(pixel, conv.filters), table.column);
     }
     if (conv.storesFloats)
@@ -529,9 +519,9 @@ private:
     for (int64_t part = lanes / 2; part; part /= 2)
       if (valid & part) {
         Value bytes = k.loadVector(part, source, k.add(at, done));
-        result = vector::InsertStridedSliceOp::create(
-            k.b, k.loc, bytes, result, ArrayRef<int64_t>{done},
-            ArrayRef<int64_t>{1});
+        result = vector::InsertStridedSliceOp::create(k.b, k.loc, bytes, result,
+                                                      ArrayRef<int64_t>{done},
+                                                      ArrayRef<int64_t>{1});
         done += part;
       }
     return result;

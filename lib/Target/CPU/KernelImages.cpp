@@ -23,9 +23,9 @@ Value compress::cpu::flatten(KernelBuilder &k, Value memref) {
 MemRefType compress::cpu::getPlacedType(MemRefType type) {
   SmallVector<int64_t> strides(type.getRank(), ShapedType::kDynamic);
   strides.back() = 1;
-  return MemRefType::get(type.getShape(), type.getElementType(),
-                         StridedLayoutAttr::get(
-                             type.getContext(), ShapedType::kDynamic, strides));
+  return MemRefType::get(
+      type.getShape(), type.getElementType(),
+      StridedLayoutAttr::get(type.getContext(), ShapedType::kDynamic, strides));
 }
 
 PlacedImages::PlacedImages(KernelBuilder &k, Value memref) {
