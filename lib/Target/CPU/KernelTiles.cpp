@@ -123,20 +123,26 @@ private:
 };
 
 /// Adds `steps` steps from `offset` and `step` on, `perStretch` chunks at a
-/// time.
+/// time; the first ones start the sums if `isFirst`.
 void emitRun(KernelBuilder &k, TileEmitter &emitter, Value offset, Value step,
-             int64_t steps, int64_t perStretch) {
+             int64_t steps, int64_t perStretch, bool isFirst) {
   int64_t stretch = kTileSteps * perStretch, full = steps / stretch * stretch;
-  auto emitPart = [&](Value from, int64_t count) {
+  auto emitPart = [&](Value from, int64_t count, bool isFirst) {
     SmallVector<TileChunk> chunks;
     appendChunks(0, 0, count, chunks);
     emitter.emitStretch(k.add(offset, k.mul(from, 4)), k.add(step, from),
-                        chunks, /*isFirst=*/false);
+                        chunks, isFirst);
   };
-  k.loop(k.index(0), k.index(full), stretch,
-         [&](Value from) { emitPart(from, stretch); });
-  if (full < steps)
-    emitPart(k.index(full), steps - full);
+  int64_t begin = 0;
+  if (isFirst) {
+    begin = std::min(stretch, steps);
+    emitPart(k.index(0), begin, true);
+  }
+  if (begin < full)
+    k.loop(k.index(begin), k.index(full), stretch,
+           [&](Value from) { emitPart(from, stretch, false); });
+  if (std::max(begin, full) < steps)
+    emitPart(k.index(full), steps - full, false);
 }
 } // namespace
 
@@ -147,8 +153,8 @@ void compress::cpu::emitDotTileRegisters(KernelBuilder &k, int64_t steps,
                                          Value panelBase, Value sums) {
   TileEmitter emitter(k, vectors, rows / 16, a, rowBase, rowBytes, b, panelBase,
                       sums);
-  emitter.emitZeros();
-  emitRun(k, emitter, k.index(0), k.index(0), steps, /*perStretch=*/8);
+  emitRun(k, emitter, k.index(0), k.index(0), steps, /*perStretch=*/16,
+          /*isFirst=*/true);
 }
 
 void compress::cpu::emitDotTileRegisters(KernelBuilder &k, const DotAxis &axis,
@@ -181,7 +187,7 @@ void compress::cpu::emitDotTileRegisters(KernelBuilder &k, const DotAxis &axis,
   emitRuns(k, axis, 0, zero, zero, {},
            [&](Value offset, Value run, ValueRange) -> SmallVector<Value> {
              emitRun(k, emitter, offset, k.mul(run, steps), steps,
-                     kUnrolledChunks);
+                     kUnrolledChunks, /*isFirst=*/false);
              return {};
            });
 }
