@@ -16,6 +16,7 @@
 #include "KernelConvCodes.h"
 #include "QuantizedClaims.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/IR/TypeUtilities.h"
@@ -84,6 +85,74 @@ static HostTensor packWindows(const CodeConv &conv,
         }
   }
   return result;
+}
+
+/// The channels of `op`, which multiplies `value` by one constant each or adds
+/// it: (values, whether it multiplies).
+static std::optional<std::pair<std::vector<float>, bool>>
+matchChannelwise(linalg::GenericOp op, Value value) {
+  if (!op || op.getNumDpsInputs() != 2 || op.getNumDpsInits() != 1 ||
+      op.getNumParallelLoops() != op.getNumLoops() ||
+      op.getResultTypes() != TypeRange(value.getType()) ||
+      !op.getBlock()->getArguments().back().use_empty() ||
+      op.getBlock()->getOperations().size() != 2)
+    return std::nullopt;
+  Operation &inner = op.getBlock()->front();
+  bool multiplies = isa<arith::MulFOp>(inner);
+  Block &body = *op.getBlock();
+  if (!(multiplies || isa<arith::AddFOp>(inner)) ||
+      body.getTerminator()->getOperand(0) != inner.getResult(0) ||
+      !llvm::is_contained(inner.getOperands(), body.getArgument(0)) ||
+      !llvm::is_contained(inner.getOperands(), body.getArgument(1)))
+    return std::nullopt;
+  unsigned which = op.getDpsInputOperand(0)->get() == value ? 0 : 1;
+  SmallVector<AffineMap> maps = op.getIndexingMapsArray();
+  if (op.getDpsInputOperand(which)->get() != value ||
+      !maps[which].isIdentity() || !maps[2].isIdentity())
+    return std::nullopt;
+  // One number for each channel; other axes of the constant are units.
+  unsigned axes = 0;
+  for (AffineExpr expr : maps[1 - which].getResults()) {
+    if (expr == getAffineDimExpr(1, op.getContext()))
+      ++axes;
+    else if (expr != getAffineConstantExpr(0, op.getContext()))
+      return std::nullopt;
+  }
+  ElementsAttr attr;
+  if (axes != 1 ||
+      !matchPattern(op.getDpsInputOperand(1 - which)->get(),
+                    m_Constant(&attr)) ||
+      !attr.getElementType().isF32())
+    return std::nullopt;
+  auto tensor = HostTensor::fromAttr(attr);
+  if (!tensor) {
+    llvm::consumeError(tensor.takeError());
+    return std::nullopt;
+  }
+  return std::pair(tensor->toFloats(), multiplies);
+}
+
+/// Folds what follows `op` channel by channel into factors and biases; returns
+/// the last operation.
+static Operation *foldChannelwise(Operation *op, MutableArrayRef<float> factors,
+                                  MutableArrayRef<float> biases) {
+  while (op->getResult(0).hasOneUse()) {
+    auto next =
+        dyn_cast<linalg::GenericOp>(*op->getResult(0).getUsers().begin());
+    auto match = matchChannelwise(next, op->getResult(0));
+    if (!match || match->first.size() != biases.size())
+      break;
+    for (auto [i, value] : llvm::enumerate(match->first)) {
+      if (match->second) {
+        factors[i] *= value;
+        biases[i] *= value;
+      } else {
+        biases[i] += value;
+      }
+    }
+    op = next;
+  }
+  return op;
 }
 
 namespace {
@@ -169,7 +238,9 @@ struct CodeConvPattern : public OpRewritePattern<ContractOp> {
     if (!input)
       return rewriter.notifyMatchFailure(op, "no static unsigned activation");
 
-    EpilogueMatch match = matchFloatEpilogue(op);
+    SmallVector<float> channelFactors(conv.filters, 1.0f);
+    EpilogueMatch match =
+        matchFloatEpilogue(foldChannelwise(op, channelFactors, *biases));
     conv.epilogue = match.epilogue;
     conv.epilogue.hasBias = true;
     Value last = match.last->getResult(0);
@@ -187,7 +258,8 @@ struct CodeConvPattern : public OpRewritePattern<ContractOp> {
         images, e.constant(isDepthwise ? packDepthwiseWeights(*weight, isa)
                                        : packWindows(conv, *weight),
                            site)};
-    appendTables(e, conv, *weight, *biases, input->encoding, output, site, ins);
+    appendTables(e, *weight, channelFactors, *biases, input->encoding, output,
+                 site, ins);
     if (match.addend)
       ins.push_back(toChannelsLast(rewriter, loc, match.addend));
     SmallVector<OpFoldResult> sizes{e.size(images, 0)};
@@ -256,8 +328,8 @@ struct CodeConvPattern : public OpRewritePattern<ContractOp> {
   }
 
   /// Corrections, factors, biases and parameters.
-  void appendTables(Emitter &e, const CodeConv &conv,
-                    const WeightMatrix &weight, ArrayRef<float> biases,
+  void appendTables(Emitter &e, const WeightMatrix &weight,
+                    ArrayRef<float> channelFactors, ArrayRef<float> biases,
                     const StaticEncoding &input,
                     const std::optional<StaticEncoding> &output,
                     const std::string &site,
@@ -268,8 +340,9 @@ struct CodeConvPattern : public OpRewritePattern<ContractOp> {
     for (int32_t &sum : corrections.getMutableData<int32_t>())
       sum = int32_t(uint32_t(sum) * uint32_t(input.zero));
     HostTensor factors = packColumnScales(weight, isa);
-    for (float &factor : factors.getMutableData<float>())
-      factor *= input.scale;
+    for (auto [factor, other] :
+         llvm::zip_first(channelFactors, factors.getMutableData<float>()))
+      other *= input.scale * factor;
     auto padded =
         HostTensor::allocate({int64_t(factors.getData<float>().size())}, f32);
     llvm::copy(biases, padded.getMutableData<float>().begin());

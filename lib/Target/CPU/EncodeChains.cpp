@@ -13,6 +13,7 @@
 #include "mlir/IR/Matchers.h"
 #include "mlir/IR/TypeUtilities.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
+#include "llvm/ADT/bit.h"
 
 using namespace mlir;
 using namespace compress;
@@ -126,20 +127,28 @@ static Value emitCodes(OpBuilder &b, Location loc, const KernelISA &isa,
   AffineMap map = b.getMultiDimIdentityMap(type.getRank());
   SmallVector<utils::IteratorType> loops(type.getRank(),
                                          utils::IteratorType::parallel);
+  // Not if the significand is all ones.
+  bool usesInverse =
+      (llvm::bit_cast<uint32_t>(encoding.scale) & 0x7fffff) != 0x7fffff &&
+      encoding.scale > 1e-18f && encoding.scale < 1e18f;
   auto body = [&](OpBuilder &b, Location loc, ValueRange args) {
     auto constant = [&](float value) -> Value {
       return arith::ConstantOp::create(b, loc, b.getF32FloatAttr(value));
     };
     Value x = args[0], scale = constant(encoding.scale), quotient;
-    if (isa.hasFMA) {
-      // The quotient by way of the reciprocal: its error, which is computed
-      // without one, corrects it. Infinity below must not meet itself.
+    if (isa.hasFMA && usesInverse) {
+      // As in KernelQuantize.cpp.
       Value inverse = constant(1.0f / encoding.scale);
-      Value first = arith::MulFOp::create(b, loc, x, inverse);
-      first = arith::MaximumFOp::create(b, loc, first, constant(-1e9f));
-      Value negated = arith::NegFOp::create(b, loc, first);
-      Value rest = math::FmaOp::create(b, loc, negated, scale, x);
-      quotient = math::FmaOp::create(b, loc, rest, inverse, first);
+      Value negated = constant(-encoding.scale);
+      Value least = constant(-1e9f * encoding.scale);
+      Value isLess =
+          arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OLT, x, least);
+      x = arith::SelectOp::create(b, loc, isLess, least, x);
+      quotient = arith::MulFOp::create(b, loc, x, inverse);
+      for (unsigned i = 0; i < 2; ++i) {
+        Value rest = math::FmaOp::create(b, loc, quotient, negated, x);
+        quotient = math::FmaOp::create(b, loc, rest, inverse, quotient);
+      }
     } else {
       quotient = arith::DivFOp::create(b, loc, x, scale);
     }

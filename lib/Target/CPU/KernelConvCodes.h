@@ -9,7 +9,9 @@
 // encoding of the next one, so that between two of them only bytes are stored.
 //
 // Sums are exact (KernelGEMM.h). Before the encoding the result has the bound
-// that is given there, with three more roundings for an addend; the quotient by
+// that is given there, with two more roundings for each operation on channels
+// that factors and biases were multiplied with, and one for an addend; the
+// quotient by
 // the scale is a product with its reciprocal, two roundings instead of one. So
 // a code differs from the reference's by one at most, and only where the
 // reference's quotient is that near to the middle between two codes.

@@ -48,6 +48,8 @@ struct Chain {
   Between between = Between::Nothing;
   /// The second argument is added to the first result.
   bool adds = false;
+  /// The first result is multiplied and added to channel by channel.
+  bool scales = false;
   /// The values between, too, are added to the result.
   bool keepsFloats = false;
   double zero = 0;
@@ -192,6 +194,36 @@ struct Build {
         .getResult(0);
   }
 
+  Value channelwise(Value value, const Array &numbers, bool multiplies) {
+    Value constant = arith::ConstantOp::create(
+        b, loc,
+        DenseElementsAttr::get(
+            RankedTensorType::get({numbers.size(), 1, 1}, b.getF32Type()),
+            ArrayRef<float>(numbers.values)));
+    AffineMap map = b.getMultiDimIdentityMap(4);
+    AffineExpr zero = b.getAffineConstantExpr(0);
+    SmallVector<AffineMap> maps{
+        map,
+        AffineMap::get(4, 0, {b.getAffineDimExpr(1), zero, zero},
+                       b.getContext()),
+        map};
+    SmallVector<utils::IteratorType> loops(4, utils::IteratorType::parallel);
+    Value init = tensor::EmptyOp::create(
+        b, loc, tensor::getMixedSizes(b, loc, value), b.getF32Type());
+    return linalg::GenericOp::create(
+               b, loc, TypeRange(value.getType()), ValueRange{value, constant},
+               init, maps, loops,
+               [&](OpBuilder &, Location, ValueRange args) {
+                 Value result =
+                     multiplies
+                         ? Value(
+                               arith::MulFOp::create(b, loc, args[0], args[1]))
+                         : arith::AddFOp::create(b, loc, args[0], args[1]);
+                 linalg::YieldOp::create(b, loc, result);
+               })
+        .getResult(0);
+  }
+
   /// The maximum of 3 x 3 windows, two pixels apart, padded by one.
   Value pool(Value value) {
     float lowest = -std::numeric_limits<float>::infinity();
@@ -250,6 +282,10 @@ Value build(const Chain &chain, OpBuilder &b, ValueRange args) {
   auto first = [&](bool isSecond) {
     Window window = chain.first;
     Value value = e.conv(input, args[0], window, chain.hasBias);
+    if (chain.scales) {
+      value = e.channelwise(value, Array::random({window.filters}, 8), true);
+      value = e.channelwise(value, Array::random({window.filters}, 9), false);
+    }
     if (chain.adds)
       value = e.elementwise({value, args[1]}, [&](ValueRange x) -> Value {
         return arith::AddFOp::create(b, e.loc, x[0], x[1]);
@@ -367,6 +403,18 @@ Images evaluate(const Chain &chain, const Array &x, const Array *addend) {
   input.values.assign(x.values.begin(), x.values.end());
   Images sums =
       convolve(quantize(input, Chain::kInput, 117), chain.first, chain.hasBias);
+  if (chain.scales) {
+    Array factors = Array::random({sums.c}, 8),
+          terms = Array::random({sums.c}, 9);
+    for (size_t i = 0; i < sums.values.size(); ++i) {
+      int64_t channel = i / (sums.h * sums.w) % sums.c;
+      double factor = factors.values[channel], term = terms.values[channel];
+      // Factor and bias are rounded once more.
+      sums.slack[i] = 2 * std::fabs(factor) * sums.slack[i] +
+                      std::ldexp(std::fabs(term), -22);
+      sums.values[i] = sums.values[i] * factor + term;
+    }
+  }
   if (addend)
     for (size_t i = 0; i < sums.values.size(); ++i) {
       sums.values[i] += addend->values[i];
@@ -475,6 +523,7 @@ std::vector<Chain> getChains() {
   add([](Chain &c) {
     c.adds = c.keepsFloats = true, c.second = {24, 1}, c.zero = 3;
   });
+  add([](Chain &c) { c.scales = true, c.channels = 37; });
   add([](Chain &c) { c.between = Between::Pool, c.zero = 40; });
   add([](Chain &c) { c.between = Between::Concat, c.clamps = true; });
   add([](Chain &c) {
