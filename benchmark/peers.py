@@ -56,6 +56,26 @@ def quiet():
 
 
 # --- ONNX Runtime's tools -----------------------------------------------------
+def with_opset_13(model, folder):
+    """The model, converted if it is older: scales per channel need opset 13."""
+    import onnx
+    from onnx import version_converter
+    loaded = onnx.load(model)
+    version = max((o.version for o in loaded.opset_import
+                   if o.domain in ("", "ai.onnx")), default=13)
+    if version >= 13:
+        return model
+    # Old models list their weights among the inputs.
+    weights = {t.name for t in loaded.graph.initializer}
+    inputs = [i for i in loaded.graph.input if i.name not in weights]
+    del loaded.graph.input[:]
+    loaded.graph.input.extend(inputs)
+    loaded.ir_version = max(loaded.ir_version, 8)
+    path = os.path.join(folder, "converted.onnx")
+    onnx.save(version_converter.convert_version(loaded, 13), path)
+    return path
+
+
 def quantize_static(model, data, path):
     """8 bits by ONNX Runtime's quantizer: QDQ, signed weights per channel and
     unsigned activations, which its CPU kernels run fastest."""
@@ -75,7 +95,8 @@ def quantize_static(model, data, path):
 
     with quiet(), tempfile.TemporaryDirectory() as folder:
         prepared = os.path.join(folder, "prepared.onnx")
-        quant_pre_process(model, prepared, skip_symbolic_shape=True)
+        quant_pre_process(with_opset_13(model, folder), prepared,
+                          skip_symbolic_shape=True)
         q.quantize_static(
             prepared, path, Reader(), quant_format=q.QuantFormat.QDQ,
             activation_type=q.QuantType.QUInt8, weight_type=q.QuantType.QInt8,

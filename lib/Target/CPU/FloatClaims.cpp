@@ -87,7 +87,7 @@ static Value matchAddend(linalg::GenericOp op, Value value) {
   return other != value && other.getType() == value.getType() ? other : Value();
 }
 
-EpilogueMatch compress::cpu::matchFloatEpilogue(ContractOp op) {
+EpilogueMatch compress::cpu::matchFloatEpilogue(Operation *op) {
   EpilogueMatch match;
   match.last = op;
   while (auto next = getElementwiseUser(match.last->getResult(0))) {

@@ -22,7 +22,8 @@ struct EpilogueMatch {
   /// The last of the operations, the contraction itself if there is none.
   mlir::Operation *last = nullptr;
 };
-EpilogueMatch matchFloatEpilogue(ContractOp op);
+/// What follows `op`, a contraction or an operation that was taken along.
+EpilogueMatch matchFloatEpilogue(mlir::Operation *op);
 
 /// Puts `result`, made before `match.last`, in its place and erases `op`. Of
 /// the operations between, dead code is left.

@@ -11,10 +11,10 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "ChannelsLast.h"
 #include "DenseClaims.h"
 #include "KernelConvFloat.h"
 #include "compress/Target/Contraction.h"
-#include "compress/Target/Host/Passes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -157,38 +157,6 @@ static Value matchGroupedBias(PatternRewriter &rewriter, ContractOp op) {
   return tensor::CollapseShapeOp::create(
       rewriter, op.getLoc(), broadcast.getInput(),
       ArrayRef<ReassociationIndices>{{0, 1}});
-}
-
-//===----------------------------------------------------------------------===//
-// Layout
-//===----------------------------------------------------------------------===//
-
-static Value emitTransposition(OpBuilder &b, Location loc, Value value,
-                               ArrayRef<int64_t> order) {
-  SmallVector<OpFoldResult> from = tensor::getMixedSizes(b, loc, value), sizes;
-  for (int64_t axis : order)
-    sizes.push_back(from[axis]);
-  Value init = tensor::EmptyOp::create(b, loc, sizes,
-                                       getElementTypeOrSelf(value.getType()));
-  return linalg::TransposeOp::create(b, loc, value, init, order)->getResult(0);
-}
-
-/// [n, c, spatial...] to [n, spatial..., c], and back.
-static Value toChannelsLast(OpBuilder &b, Location loc, Value value) {
-  int64_t rank = cast<RankedTensorType>(value.getType()).getRank();
-  SmallVector<int64_t> order{0};
-  llvm::append_range(order, llvm::seq<int64_t>(2, rank));
-  order.push_back(1);
-  return emitTransposition(b, loc, value, order);
-}
-
-static Value toChannelsFirst(OpBuilder &b, Location loc, Value value) {
-  int64_t rank = cast<RankedTensorType>(value.getType()).getRank();
-  SmallVector<int64_t> order{0, rank - 1};
-  llvm::append_range(order, llvm::seq<int64_t>(1, rank - 1));
-  Value result = emitTransposition(b, loc, value, order);
-  result.getDefiningOp()->setAttr(kLayoutAttr, b.getUnitAttr());
-  return result;
 }
 
 //===----------------------------------------------------------------------===//

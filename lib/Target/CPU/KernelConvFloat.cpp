@@ -12,7 +12,7 @@
 
 #include "KernelConvFloat.h"
 #include "KernelFloat.h"
-#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "KernelImages.h"
 #include "llvm/Support/FormatVariadic.h"
 
 using namespace mlir;
@@ -229,67 +229,9 @@ static SmallVector<Type> getParameterTypes(MLIRContext *context,
     types.push_back(MemRefType::get({filters}, f32));
   if (conv.epilogue.hasAddend)
     types.push_back(out);
-  // The result may be a part of a larger image, of a concatenation say.
-  auto type = cast<MemRefType>(out);
-  SmallVector<int64_t> strides(type.getRank(), ShapedType::kDynamic);
-  strides.back() = 1;
-  types.push_back(MemRefType::get(
-      type.getShape(), f32,
-      StridedLayoutAttr::get(context, ShapedType::kDynamic, strides)));
+  types.push_back(getPlacedType(cast<MemRefType>(out)));
   return types;
 }
-
-/// A buffer seen as one axis.
-static Value flatten(KernelBuilder &k, Value memref) {
-  int64_t rank = cast<MemRefType>(memref.getType()).getRank();
-  if (rank == 1)
-    return memref;
-  ReassociationIndices all = llvm::to_vector<2>(llvm::seq<int64_t>(0, rank));
-  return memref::CollapseShapeOp::create(k.b, k.loc, memref,
-                                         ArrayRef<ReassociationIndices>{all});
-}
-
-namespace {
-/// A result that may lie in a larger buffer.
-struct Target {
-  /// The buffer as one axis, and strides of [image, row, column].
-  Value flat;
-  SmallVector<Value, 3> strides;
-  Value offset;
-
-  Target() = default;
-  Target(KernelBuilder &k, Value memref) {
-    auto metadata =
-        memref::ExtractStridedMetadataOp::create(k.b, k.loc, memref);
-    offset = metadata.getOffset();
-    ValueRange all = metadata.getStrides();
-    strides = llvm::to_vector<3>(all.drop_back());
-    if (strides.size() == 2)
-      strides.insert(strides.begin() + 1, k.index(0));
-    // No access is checked against this extent.
-    Value extent = k.index(int64_t(1) << 40);
-    auto type =
-        MemRefType::get({ShapedType::kDynamic}, k.f32(),
-                        StridedLayoutAttr::get(k.b.getContext(), 0, {1}));
-    flat = memref::ReinterpretCastOp::create(
-        k.b, k.loc, type, metadata.getBaseBuffer(),
-        /*offset=*/OpFoldResult(k.b.getIndexAttr(0)),
-        ArrayRef<OpFoldResult>{extent},
-        ArrayRef<OpFoldResult>{k.b.getIndexAttr(1)});
-  }
-  /// Where result pixel `pixel` of `image` begins.
-  Value emitPixel(KernelBuilder &k, const FloatConv &conv, Value image,
-                  Value pixel) const {
-    Value y = k.index(0), x = pixel;
-    if (conv.outSizes[0] > 1) {
-      y = k.div(pixel, conv.outSizes[1]);
-      x = k.rem(pixel, conv.outSizes[1]);
-    }
-    return k.add(k.add(offset, k.mul(image, strides[0])),
-                 k.add(k.mul(y, strides[1]), k.mul(x, strides[2])));
-  }
-};
-} // namespace
 
 /// Writes `count` elements, copies from `source` or zeros where it is null.
 static void emitRun(KernelBuilder &k, const KernelISA &isa, Value source,
@@ -359,7 +301,7 @@ namespace {
 /// What a task works on: flat buffers and the pixels of a block.
 struct Task {
   Value images, weights, bias, addend;
-  Target out;
+  PlacedImages out;
   Value image, first, end;
   /// What tiles read: the images or padded rows of them.
   Value source, sourceBase;
@@ -375,7 +317,7 @@ struct Task {
       bias = args[next++];
     if (conv.epilogue.hasAddend)
       addend = flatten(k, args[next++]);
-    out = Target(k, args[next]);
+    out = PlacedImages(k, args[next]);
     first = k.mul(block, plan.blockPixels);
     end =
         k.minimum(k.add(first, plan.blockPixels), k.index(conv.getNumPixels()));
@@ -405,6 +347,14 @@ struct Task {
     Value y = k.div(pixel, conv.outSizes[1]),
           x = k.rem(pixel, conv.outSizes[1]);
     return k.add(sourceBase, k.add(k.mul(y, row), k.mul(x, column)));
+  }
+
+  /// Where result pixel `pixel` begins.
+  Value emitPlace(KernelBuilder &k, const FloatConv &conv, Value pixel) const {
+    if (conv.outSizes[0] == 1)
+      return out.emitPixel(k, image, k.index(0), pixel);
+    return out.emitPixel(k, image, k.div(pixel, conv.outSizes[1]),
+                         k.rem(pixel, conv.outSizes[1]));
   }
 
   /// Finishes the sums of `count` pixels from `pixel` on, each some vectors of
@@ -443,7 +393,7 @@ struct Task {
       }
     }
     for (int64_t r = 0; r < count; ++r) {
-      Value to = k.add(out.emitPixel(k, conv, image, k.add(pixel, r)), filter);
+      Value to = k.add(emitPlace(k, conv, k.add(pixel, r)), filter);
       for (int64_t v = 0; v < vectors; ++v) {
         Value at = k.add(to, v * lanes), sum = sums[r * vectors + v];
         if (Value mask = maskOf(v))

@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "KernelGEMM.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "llvm/Support/FormatVariadic.h"
 
 using namespace mlir;
@@ -274,33 +275,45 @@ std::string compress::cpu::generateDotGEMM(ModuleOp module,
           Value column = k.mul(panel, panels.getFullColumns());
           Value panelBase = k.mul(column, axis.getPaddedExtent());
           emitPanel(k, panels, panel, [&](unsigned vectors, int64_t columns) {
-            // Writes the results of one row from its integer sums.
-            auto finish = [&](Value row, unsigned v, Value sum) {
-              unsigned lanes = isa.getLanes();
-              Value n = k.add(column, v * lanes);
+            unsigned lanes = isa.getLanes();
+            // What a vector of columns needs to become results.
+            struct Columns {
+              Value n, mask, sums, scales, bias;
+            };
+            auto loadColumns = [&](unsigned v) {
+              Columns result;
               int64_t valid = std::min<int64_t>(lanes, columns - v * lanes);
-              bool isFull = valid == lanes;
-              Value mask = isFull ? Value() : k.prefixMask(lanes, valid);
-              auto loadColumns = [&](Value memref, ValueRange at) {
-                return isFull ? k.loadVector(lanes, memref, at)
-                              : k.loadMasked(lanes, memref, at, mask);
-              };
+              result.n = k.add(column, v * lanes);
+              if (valid < lanes)
+                result.mask = k.prefixMask(lanes, valid);
+              result.sums = k.loadVector(lanes, columnSums, result.n);
+              result.scales = k.loadVector(lanes, columnScales, result.n);
+              if (gemm.init == InitKind::Bias)
+                result.bias =
+                    result.mask
+                        ? k.loadMasked(lanes, args[6], result.n, result.mask)
+                        : k.loadVector(lanes, args[6], result.n);
+              return result;
+            };
+            // Writes the results of one row from its integer sums.
+            auto finish = [&](Value row, const Columns &c, Value sum) {
               Value group = gemm.perRow ? row : k.index(0);
               Value zero = k.splat(k.load(rowZeros, group), lanes);
               Value scale = k.splat(k.load(rowScales, group), lanes);
-              sum = k.sub(sum, k.mul(zero, k.loadVector(lanes, columnSums, n)));
+              sum = k.sub(sum, k.mul(zero, c.sums));
               Value value =
-                  k.mulF(k.convert(sum, k.f32()),
-                         k.mulF(scale, k.loadVector(lanes, columnScales, n)));
-              SmallVector<Value> position{row, n};
-              if (gemm.init == InitKind::Bias)
-                value = k.addF(value, loadColumns(args[6], n));
+                  k.mulF(k.convert(sum, k.f32()), k.mulF(scale, c.scales));
+              SmallVector<Value> position{row, c.n};
+              if (c.bias)
+                value = k.addF(value, c.bias);
               if (gemm.init == InitKind::Accumulate)
-                value = k.addF(value, loadColumns(out, position));
-              if (isFull)
-                k.storeVector(value, out, position);
+                value = k.addF(
+                    value, c.mask ? k.loadMasked(lanes, out, position, c.mask)
+                                  : k.loadVector(lanes, out, position));
+              if (c.mask)
+                k.storeMasked(value, out, position, c.mask);
               else
-                k.storeMasked(value, out, position, mask);
+                k.storeVector(value, out, position);
             };
             int64_t rowBytes = isa.getRowBytes(gemm.k);
             auto emitVectors = [&] {
@@ -312,24 +325,41 @@ std::string compress::cpu::generateDotGEMM(ModuleOp module,
                              SmallVector<Value> sums =
                                  emitDotTile(k, isa, axis, vectors, a, bases,
                                              packed, panelBase);
-                             for (unsigned v = 0; v < vectors; ++v)
+                             for (unsigned v = 0; v < vectors; ++v) {
+                               Columns c = loadColumns(v);
                                for (unsigned r = 0; r < count; ++r)
-                                 finish(k.add(at, r), v, sums[r * vectors + v]);
+                                 finish(k.add(at, r), c, sums[r * vectors + v]);
+                             }
                            });
             };
             if (!isa.hasDotTiles)
               return emitVectors();
             Value sums = k.scratch({32, isa.getPanelColumns()}, k.i32());
+            int64_t linesPerRow = llvm::divideCeil(axis.getPaddedExtent() *
+                                                       panels.getFullColumns(),
+                                                   64 * blockRows);
             auto emitTiles = [&](Value at, unsigned rows) {
               emitDotTileRegisters(k, axis.getSteps(), vectors, rows, a,
                                    k.mul(at, rowBytes), rowBytes, packed,
                                    panelBase, sums);
               Value count = k.minimum(k.sub(end, at), k.index(rows));
+              SmallVector<Columns> table;
+              for (unsigned v = 0; v < vectors; ++v)
+                table.push_back(loadColumns(v));
               k.loop(k.index(0), count, 1, [&](Value r) {
+                // The next panel comes from afar; there is time to fetch it
+                // while this one is multiplied.
+                Value next = k.add(panelBase, axis.getPaddedExtent() *
+                                                  panels.getFullColumns());
+                Value line = k.mul(k.add(k.sub(at, begin), r), linesPerRow);
+                for (int64_t i = 0; i < linesPerRow; ++i)
+                  memref::PrefetchOp::create(
+                      k.b, k.loc, packed,
+                      k.add(next, k.mul(k.add(line, i), 64)),
+                      /*isWrite=*/false, /*localityHint=*/2, /*isData=*/true);
                 for (unsigned v = 0; v < vectors; ++v)
-                  finish(k.add(at, r), v,
-                         k.loadVector(isa.getLanes(), sums,
-                                      {r, k.index(v * isa.getLanes())}));
+                  finish(k.add(at, r), table[v],
+                         k.loadVector(lanes, sums, {r, k.index(v * lanes)}));
               });
             };
             // A tile computes 16 rows whether they are there or not.

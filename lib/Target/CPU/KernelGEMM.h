@@ -210,6 +210,11 @@ void emitDotTileRegisters(KernelBuilder &k, int64_t steps, unsigned vectors,
                           unsigned rows, Value a, Value rowBase,
                           int64_t rowBytes, Value b, Value panelBase,
                           Value sums);
+/// The same with k as `axis` says.
+void emitDotTileRegisters(KernelBuilder &k, const DotAxis &axis,
+                          unsigned vectors, unsigned rows, Value a,
+                          Value rowBase, int64_t rowBytes, Value b,
+                          Value panelBase, Value sums);
 /// Calls `tile(position, rows)` for tiles of at most `maxRows` rows that cover
 /// [begin, end). `remainder` is (end - begin) % maxRows where that is the same
 /// for all ranges that do not divide: it spares the code of other tiles.

@@ -100,13 +100,30 @@ static Group loadGroup(KernelBuilder &k, const CodeRange &codes,
   return {scale, k.add(zero, codes.shift)};
 }
 
+/// Whether `emitQuotient` may divide by `scale`: the theorem that it rests on
+/// leaves out divisors whose significand is all ones, and nothing may overflow
+/// or underflow that matters.
+static Value emitIsOrdinary(KernelBuilder &k, Value scale) {
+  Value bits = k.bitcast(scale, k.i32());
+  Value exponent = k.sub(k.shiftRight(bits, 23), k.integer(k.i32(), 67));
+  Value significand = k.bitAnd(bits, 0x7fffff);
+  return arith::AndIOp::create(
+      k.b, k.loc, k.lessThan(exponent, k.integer(k.i32(), 120)),
+      k.lessThan(significand, k.integer(k.i32(), 0x7fffff)));
+}
+
 namespace {
 /// Quantizes vectors with the parameters of one group.
 class Quantizer {
 public:
+  /// With `usesInverse` the scale has to be ordinary.
   Quantizer(KernelBuilder &k, const CodeRange &codes, Group group,
-            unsigned lanes)
+            unsigned lanes, bool usesInverse = false)
       : scale(k.splat(group.scale, lanes)) {
+    if (usesInverse) {
+      inverse = k.splat(k.divF(k.real(1.0f), group.scale), lanes);
+      least = k.splat(k.mulF(group.scale, k.real(-1e9f)), lanes);
+    }
     // Clamping before the shift or after it is the same; the zero point of
     // the code type is exact in f32, and so is the sum while it matters.
     Value zero = k.sub(group.zero, k.integer(k.i32(), codes.shift));
@@ -124,7 +141,7 @@ public:
   }
   /// The same as i32.
   Value widened(KernelBuilder &k, Value x) const {
-    Value code = k.roundEven(k.divF(x, scale));
+    Value code = k.roundEven(emitQuotient(k, x));
     if (hasZero)
       code = k.addF(code, zeroF);
     code = k.maxF(k.minF(code, hi), lo);
@@ -132,7 +149,25 @@ public:
   }
 
 private:
-  Value scale, zeroF, lo, hi;
+  /// The quotient as a division rounds it. With the rounded inverse of the
+  /// divisor, the first correction comes within a unit in the last place, and
+  /// from there the second one rounds correctly (Markstein, 1990).
+  Value emitQuotient(KernelBuilder &k, Value x) const {
+    if (!inverse)
+      return k.divF(x, scale);
+    // Negative infinity would become NaN; positive infinity may, which has the
+    // same code.
+    x = k.maxF(least, x);
+    Value quotient = k.mulF(x, inverse);
+    Value negated = arith::NegFOp::create(k.b, k.loc, scale);
+    for (unsigned i = 0; i < 2; ++i) {
+      Value rest = k.multiplyAdd(quotient, negated, x, /*fused=*/true);
+      quotient = k.multiplyAdd(rest, inverse, quotient, /*fused=*/true);
+    }
+    return quotient;
+  }
+
+  Value scale, inverse, least, zeroF, lo, hi;
   int64_t shift;
   bool hasZero;
 };
@@ -282,9 +317,21 @@ private:
     emitSegments(start, length, group);
   }
 
-  /// Quantizes elements of one group, a block of sums at a time.
   void emitSegments(Value start, int64_t length, const Group &group) {
-    Quantizer quantize(k, q.range, group, lanes);
+    auto emit = [&](bool usesInverse) {
+      emitSegments(start, length, group,
+                   Quantizer(k, q.range, group, lanes, usesInverse));
+    };
+    if (!q.isa->hasFMA)
+      return emit(false);
+    k.ifThen(
+        emitIsOrdinary(k, group.scale), [&] { emit(true); },
+        [&] { emit(false); });
+  }
+
+  /// Quantizes elements of one group, a block of sums at a time.
+  void emitSegments(Value start, int64_t length, const Group &group,
+                    const Quantizer &quantize) {
     if (!q.sumBlock || q.sumBlock >= length)
       return emitSegment(start, length, group, quantize);
     k.loop(k.index(0), k.index(length / q.sumBlock), 1, [&](Value i) {

@@ -18,85 +18,94 @@ using namespace compress;
 using namespace compress::cpu;
 
 namespace {
-/// Steps of four k in a whole tile, and whole tiles that are unrolled.
-constexpr int64_t kTileSteps = 16, kUnrolledTiles = 8;
+/// Steps of four k in a whole tile.
+constexpr int64_t kTileSteps = 16;
+
+/// The k of one tile: where they are in a row, in bytes, and in a panel, in
+/// steps.
+struct TileChunk {
+  int64_t offset, step, extent;
+};
+
+/// Chunks of `steps` steps that lie side by side.
+void appendChunks(int64_t offset, int64_t step, int64_t steps,
+                  SmallVectorImpl<TileChunk> &chunks) {
+  for (int64_t s = 0; s < steps; s += kTileSteps)
+    chunks.push_back(
+        {offset + 4 * s, step + s, std::min(kTileSteps, steps - s)});
+}
 
 /// Four result tiles at a time, two by two or in one row: as many as registers
 /// hold along with the factors.
 class TileEmitter {
 public:
-  TileEmitter(KernelBuilder &k, unsigned vectors, Value a, Value rowBase,
-              int64_t rowBytes, Value b, Value panelBase, Value sums)
-      : k(k), vectors(vectors), a(a), rowBase(rowBase), rowBytes(rowBytes),
-        b(b), panelBase(panelBase), sums(sums) {}
+  TileEmitter(KernelBuilder &k, unsigned vectors, unsigned rowTiles, Value a,
+              Value rowBase, int64_t rowBytes, Value b, Value panelBase,
+              bool isTiled, Value sums)
+      : k(k), vectors(vectors), rowTiles(rowTiles), a(a), rowBase(rowBase),
+        rowBytes(rowBytes), b(b), panelBase(panelBase), isTiled(isTiled),
+        sums(sums), type(amx::TileType::get({16, 16}, k.i32())) {}
 
-  void emit(int64_t steps, unsigned rowTiles) {
-    auto type = amx::TileType::get({16, 16}, k.i32());
-    forEachResult(rowTiles, 0, vectors, [&](ValueRange at) {
+  void emitZeros() {
+    forEachResult(0, vectors, [&](ValueRange at) {
       Value zero = amx::TileZeroOp::create(k.b, k.loc, type);
       amx::TileStoreOp::create(k.b, k.loc, sums, at, zero);
     });
-    // Results pass from one stretch to the next through memory, so that no
-    // register is live in a loop, and all columns of a stretch come before the
-    // next one, so that weights are read in the order in which they lie.
+  }
+
+  /// Adds the products of chunks behind `offset` and `step` to the sums, or
+  /// starts these. Results pass from one stretch to the next through memory, so
+  /// that no register is live in a loop, and all columns of a stretch come
+  /// before the next one, so that weights are read in the order in which they
+  /// lie.
+  void emitStretch(Value offset, Value step, ArrayRef<TileChunk> chunks,
+                   bool isFirst) {
     unsigned width = 4 / rowTiles;
-    auto emitStretch = [&](Value step, ArrayRef<int64_t> extents) {
-      for (unsigned first = 0; first < vectors; first += width) {
-        unsigned count = std::min(width, vectors - first);
-        SmallVector<Value> results;
-        forEachResult(rowTiles, first, count, [&](ValueRange at) {
-          results.push_back(
-              amx::TileLoadOp::create(k.b, k.loc, type, sums, at));
-        });
-        int64_t offset = 0;
-        for (int64_t extent : extents) {
-          emitProducts(k.add(step, offset), extent, rowTiles, first, count,
-                       results);
-          offset += extent;
-        }
-        unsigned next = 0;
-        forEachResult(rowTiles, first, count, [&](ValueRange at) {
-          amx::TileStoreOp::create(k.b, k.loc, sums, at, results[next++]);
-        });
-      }
-    };
-    constexpr int64_t stretch = kTileSteps * kUnrolledTiles;
-    int64_t full = steps / stretch * stretch;
-    k.loop(k.index(0), k.index(full), stretch, [&](Value step) {
-      emitStretch(step, SmallVector<int64_t>(kUnrolledTiles, kTileSteps));
-    });
-    SmallVector<int64_t> rest((steps - full) / kTileSteps, kTileSteps);
-    if (int64_t last = (steps - full) % kTileSteps)
-      rest.push_back(last);
-    if (!rest.empty())
-      emitStretch(k.index(full), rest);
+    for (unsigned first = 0; first < vectors; first += width) {
+      unsigned count = std::min(width, vectors - first);
+      SmallVector<Value> results;
+      forEachResult(first, count, [&](ValueRange at) {
+        results.push_back(
+            isFirst ? amx::TileZeroOp::create(k.b, k.loc, type).getResult()
+                    : amx::TileLoadOp::create(k.b, k.loc, type, sums, at)
+                          .getResult());
+      });
+      for (const TileChunk &chunk : chunks)
+        emitProducts(offset, step, chunk, first, count, results);
+      unsigned next = 0;
+      forEachResult(first, count, [&](ValueRange at) {
+        amx::TileStoreOp::create(k.b, k.loc, sums, at, results[next++]);
+      });
+    }
   }
 
 private:
-  void forEachResult(unsigned rowTiles, unsigned first, unsigned columnTiles,
+  void forEachResult(unsigned first, unsigned columnTiles,
                      llvm::function_ref<void(ValueRange)> body) {
     for (unsigned i = 0; i < rowTiles; ++i)
       for (unsigned j = 0; j < columnTiles; ++j)
         body({k.index(16 * i), k.index(16 * (first + j))});
   }
 
-  /// Adds the products of `extent` steps from `step` on.
-  void emitProducts(Value step, int64_t extent, unsigned rowTiles,
+  void emitProducts(Value offset, Value step, const TileChunk &chunk,
                     unsigned first, unsigned columnTiles,
                     MutableArrayRef<Value> results) {
-    Value aStride = k.index(rowBytes), bStride = k.index(64);
+    Value aStride = k.index(rowBytes),
+          bStride = k.index(isTiled ? 64 : vectors * 64);
     SmallVector<Value> rows;
     for (unsigned i = 0; i < rowTiles; ++i) {
-      Value at = k.add(k.add(rowBase, k.mul(step, 4)), 16 * i * rowBytes);
+      Value at =
+          k.add(k.add(rowBase, offset), chunk.offset + 16 * i * rowBytes);
       rows.push_back(amx::TileLoadOp::create(
-          k.b, k.loc, amx::TileType::get({16, extent * 4}, k.i8()), a,
+          k.b, k.loc, amx::TileType::get({16, chunk.extent * 4}, k.i8()), a,
           ValueRange{at}, aStride));
     }
     for (unsigned j = 0; j < columnTiles; ++j) {
       Value at = k.add(k.add(panelBase, k.mul(step, vectors * 64)),
-                       (first + j) * extent * 64);
+                       chunk.step * vectors * 64 +
+                           (first + j) * 64 * (isTiled ? chunk.extent : 1));
       Value column = amx::TileLoadOp::create(
-          k.b, k.loc, amx::TileType::get({extent, 64}, k.i8()), b,
+          k.b, k.loc, amx::TileType::get({chunk.extent, 64}, k.i8()), b,
           ValueRange{at}, bStride);
       for (auto [i, row] : llvm::enumerate(rows)) {
         Value &result = results[i * columnTiles + j];
@@ -108,11 +117,38 @@ private:
   }
 
   KernelBuilder &k;
-  unsigned vectors;
+  unsigned vectors, rowTiles;
   Value a, rowBase;
   int64_t rowBytes;
-  Value b, panelBase, sums;
+  Value b, panelBase;
+  /// Whether the bytes of a tile lie side by side (DotAxis::tileSteps).
+  bool isTiled;
+  Value sums;
+  amx::TileType type;
 };
+
+/// Adds `steps` steps from `offset` and `step` on, `perStretch` chunks at a
+/// time; the first ones start the sums if `isFirst`.
+void emitRun(KernelBuilder &k, TileEmitter &emitter, Value offset, Value step,
+             int64_t steps, int64_t perStretch, bool isFirst) {
+  int64_t stretch = kTileSteps * perStretch, full = steps / stretch * stretch;
+  auto emitPart = [&](Value from, int64_t count, bool isFirst) {
+    SmallVector<TileChunk> chunks;
+    appendChunks(0, 0, count, chunks);
+    emitter.emitStretch(k.add(offset, k.mul(from, 4)), k.add(step, from),
+                        chunks, isFirst);
+  };
+  int64_t begin = 0;
+  if (isFirst) {
+    begin = std::min(stretch, steps);
+    emitPart(k.index(0), begin, true);
+  }
+  if (begin < full)
+    k.loop(k.index(begin), k.index(full), stretch,
+           [&](Value from) { emitPart(from, stretch, false); });
+  if (std::max(begin, full) < steps)
+    emitPart(k.index(full), steps - full, false);
+}
 } // namespace
 
 void compress::cpu::emitDotTileRegisters(KernelBuilder &k, int64_t steps,
@@ -120,6 +156,43 @@ void compress::cpu::emitDotTileRegisters(KernelBuilder &k, int64_t steps,
                                          Value a, Value rowBase,
                                          int64_t rowBytes, Value b,
                                          Value panelBase, Value sums) {
-  TileEmitter(k, vectors, a, rowBase, rowBytes, b, panelBase, sums)
-      .emit(steps, rows / 16);
+  TileEmitter emitter(k, vectors, rows / 16, a, rowBase, rowBytes, b, panelBase,
+                      /*isTiled=*/true, sums);
+  emitRun(k, emitter, k.index(0), k.index(0), steps, /*perStretch=*/16,
+          /*isFirst=*/true);
+}
+
+void compress::cpu::emitDotTileRegisters(KernelBuilder &k, const DotAxis &axis,
+                                         unsigned vectors, unsigned rows,
+                                         Value a, Value rowBase,
+                                         int64_t rowBytes, Value b,
+                                         Value panelBase, Value sums) {
+  constexpr int64_t kUnrolledChunks = 96;
+  TileEmitter emitter(k, vectors, rows / 16, a, rowBase, rowBytes, b, panelBase,
+                      axis.tileSteps > 1, sums);
+  Value zero = k.index(0);
+  int64_t steps = axis.getSteps();
+  if (axis.getNumRuns() * int64_t(llvm::divideCeil(steps, kTileSteps)) <=
+      kUnrolledChunks) {
+    SmallVector<int64_t> offsets{0};
+    for (auto [extent, stride] : axis.outer) {
+      SmallVector<int64_t> next;
+      for (int64_t base : offsets)
+        for (int64_t i = 0; i < extent; ++i)
+          next.push_back(base + i * stride);
+      offsets = std::move(next);
+    }
+    SmallVector<TileChunk> chunks;
+    for (auto [run, offset] : llvm::enumerate(offsets))
+      appendChunks(offset, run * steps, steps, chunks);
+    emitter.emitStretch(zero, zero, chunks, /*isFirst=*/true);
+    return;
+  }
+  emitter.emitZeros();
+  emitRuns(k, axis, 0, zero, zero, {},
+           [&](Value offset, Value run, ValueRange) -> SmallVector<Value> {
+             emitRun(k, emitter, offset, k.mul(run, steps), steps,
+                     kUnrolledChunks, /*isFirst=*/false);
+             return {};
+           });
 }

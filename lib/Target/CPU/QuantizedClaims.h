@@ -89,6 +89,9 @@ struct Emitter {
 /// Convolutions, in QuantizedConvPatterns.cpp.
 void populateQuantizedConvPatterns(mlir::RewritePatternSet &patterns,
                                    const TargetOptions &options);
+/// Convolutions in chains, in CodeConvPatterns.cpp.
+void populateCodeConvPatterns(mlir::RewritePatternSet &patterns,
+                              const TargetOptions &options);
 
 } // namespace compress::cpu
 

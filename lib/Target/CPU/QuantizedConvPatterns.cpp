@@ -208,6 +208,7 @@ struct IntegerConv : public OpRewritePattern<ContractOp> {
     conv.filters = weight->getN();
     setWindow(conv, *match);
     conv.axis.run = match->images.channels;
+    conv.axis.tileSteps = isa.getTileSteps();
     auto [extent, stride] = conv.axis.outer.back();
     if (extent == 1 || stride == match->images.channels) {
       conv.axis.run *= extent;

@@ -284,4 +284,5 @@ void compress::populateCPUQuantizedPatterns(RewritePatternSet &patterns,
   patterns.add<IntegerMatmul, BlockIntegerMatmul, WeightOnlyMatmul>(
       patterns.getContext(), options);
   populateQuantizedConvPatterns(patterns, options);
+  populateCodeConvPatterns(patterns, options);
 }

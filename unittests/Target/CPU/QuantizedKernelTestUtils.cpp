@@ -8,6 +8,7 @@
 #include "DenseClaims.h"
 #include "compress/Dialect/Compress/Transforms/ContractRules.h"
 #include "compress/Dialect/Compress/Transforms/Passes.h"
+#include "compress/Runtime/Functions.h"
 #include "compress/Runtime/ModelInstance.h"
 #include "compress/Target/CPU/CPUTarget.h"
 #include "compress/Target/Host/Passes.h"
@@ -27,6 +28,7 @@
 #include "mlir/Target/LLVMIR/Export.h"
 #include "mlir/Transforms/Passes.h"
 #include "mlir/Transforms/WalkPatternRewriteDriver.h"
+#include "llvm/ExecutionEngine/Orc/AbsoluteSymbols.h"
 #include "llvm/ExecutionEngine/Orc/LLJIT.h"
 #include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/TargetSelect.h"
@@ -270,6 +272,14 @@ void Compiled::compile(
   }
   impl->jit = llvm::cantFail(
       llvm::orc::LLJITBuilder().setJITTargetMachineBuilder(builder).create());
+  llvm::orc::SymbolMap symbols;
+  for (const CompressSymbol *known = compress_rt_symbols; known->name; ++known)
+    if (known->address)
+      symbols[impl->jit->mangleAndIntern(known->name)] = {
+          llvm::orc::ExecutorAddr::fromPtr(known->address),
+          llvm::JITSymbolFlags::Exported};
+  llvm::cantFail(impl->jit->getMainJITDylib().define(
+      llvm::orc::absoluteSymbols(std::move(symbols))));
   llvm::cantFail(impl->jit->addIRModule(llvm::orc::ThreadSafeModule(
       std::move(llvmModule), std::move(llvmContext))));
   auto symbol = impl->jit->lookup("_mlir_ciface_f");
