@@ -140,8 +140,7 @@ static Error link(StringRef objectPath, StringRef outputPath) {
                                         *runtime,
                                         "-Wl,--version-script=" +
                                             exports.str().str(),
-                                        "-Wl,--gc-sections",
-                                        "-Wl,--no-undefined"};
+                                        "-Wl,--gc-sections"};
   std::vector<std::string> libraries = COMPRESS_RUNTIME_LINK_LIBRARIES;
   std::vector<std::string> folders;
   for (const std::string &library : libraries) {
