@@ -166,10 +166,10 @@ static Error link(ArrayRef<std::string> objects, StringRef triple,
   append_range(arguments, std::vector<std::string>{
                               "-Wl,-u,compress_model_api", *runtime,
                               "-Wl,--version-script=" + exports.str().str(),
-                              "-Wl,--gc-sections", "-Wl,--no-undefined"});
+                              "-Wl,--gc-sections"});
   std::vector<std::string> libraries = COMPRESS_RUNTIME_LINK_LIBRARIES;
   if (!crossName.empty())
-    libraries = {"-fopenmp"};
+    libraries = {"-fopenmp", "-Wl,--no-undefined"};
   std::vector<std::string> folders;
   for (const std::string &library : libraries) {
     arguments.push_back(library);

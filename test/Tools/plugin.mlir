@@ -1,3 +1,4 @@
+// UNSUPPORTED: asan
 // Our dialects and passes inside an MLIR tool that knows nothing of them.
 // RUN: mlir-opt %s --load-dialect-plugin=%build/lib/CompressPlugin.so --load-pass-plugin=%build/lib/CompressPlugin.so --pass-pipeline='builtin.module(compress-lower-encodings)' | FileCheck %s
 
