@@ -111,6 +111,17 @@ struct Options {
       cl::desc("Search: also solve, run and report these sizes, such as "
                "10%,15%,30%"),
       cl::CommaSeparated, cl::value_desc("sizes"), cl::cat(category)};
+  cl::opt<unsigned> refine{
+      "refine",
+      cl::desc("Search: so many generations of an evolutionary search, which "
+               "runs candidates on --data (default 0)"),
+      cl::value_desc("n"), cl::init(0), cl::cat(category)};
+  cl::opt<bool> layerErrors{
+      "layer-errors",
+      cl::desc(
+          "Search: take the errors of layers as they are; with --data they "
+          "are weighed by what each does to the model's outputs"),
+      cl::cat(category)};
   cl::opt<bool> explain{"explain",
                         cl::desc("Search: print why each site has its level"),
                         cl::cat(category)};
@@ -211,6 +222,8 @@ static Expected<CompilerOptions> toCompilerOptions(const Options &parsed) {
   options.levels = parsed.levels;
   options.search = parsed.search;
   options.explain = parsed.explain;
+  options.refine = parsed.refine;
+  options.layerErrors = parsed.layerErrors;
   for (const std::string &text : parsed.frontier) {
     auto limit = SizeLimit::parse(text);
     if (!limit)
