@@ -490,6 +490,9 @@ compress::choosePlan(const PlanRequest &request, const PlanSubject &subject,
     return table.takeError();
   if (llvm::Error error = table->apply(request.rules))
     return atOption("--site", std::move(error));
+  for (const std::string &pattern : request.same)
+    if (llvm::Error error = table->couple(pattern))
+      return atOption("--same", std::move(error));
   if (*budget)
     table->setLimit(*table->lookupCost("bytes"), double(**budget));
   StitchedModel *stitched = nullptr;

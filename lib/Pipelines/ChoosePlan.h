@@ -34,6 +34,7 @@ struct PlanRequest {
   std::optional<LatencyLimit> maxLatency;
   std::vector<SizeLimit> frontier;
   std::vector<SiteRule> rules;
+  std::vector<std::string> same;
   uint64_t seed = 0;
   unsigned refine = 0;
   bool layerErrors = false;

@@ -100,6 +100,7 @@ llvm::Expected<PlanRequest> PlanRequest::parse(const CompilerOptions &options) {
   request.maxDrop = options.maxDrop;
   request.maxLatency = options.maxLatency;
   request.frontier = options.frontier;
+  request.same = options.same;
   request.seed = options.seed;
   request.refine = options.refine;
   request.layerErrors = options.layerErrors;
@@ -108,11 +109,13 @@ llvm::Expected<PlanRequest> PlanRequest::parse(const CompilerOptions &options) {
     return llvm::createStringError("give one of --level, --plan and a limit "
                                    "(--max-size, --max-drop, --max-latency)");
   if (!searches && (!options.levels.empty() || !options.search.empty() ||
-                    !options.rules.empty() || !options.frontier.empty()))
+                    !options.rules.empty() || !options.same.empty() ||
+                    !options.frontier.empty()))
     return llvm::createStringError(
         StringRef(!options.levels.empty()   ? "--levels"
                   : !options.search.empty() ? "--search"
                   : !options.rules.empty()  ? "--site"
+                  : !options.same.empty()   ? "--same"
                                             : "--frontier") +
         ": a search needs a limit: give --max-size, --max-drop or "
         "--max-latency");

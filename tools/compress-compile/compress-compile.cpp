@@ -130,6 +130,12 @@ struct Options {
       cl::desc("Search: what sites may choose, by name: 'conv1*=int8,f32' only "
                "these levels, 'head*!=int4-g32' not these; may be repeated"),
       cl::value_desc("rule"), cl::cat(category)};
+  cl::list<std::string> same{
+      "same",
+      cl::desc(
+          "Search: sites with names like this take the same level, such as "
+          "'layer0.attn.[qkv]*'; may be repeated"),
+      cl::value_desc("pattern"), cl::cat(category)};
   cl::opt<std::string> levels{
       "levels",
       cl::desc("What the search chooses from (default f32,int8,int4-g32; "
@@ -230,6 +236,7 @@ static Expected<CompilerOptions> toCompilerOptions(const Options &parsed) {
       return createStringError("--frontier: " + toString(limit.takeError()));
     options.frontier.push_back(*limit);
   }
+  options.same.assign(parsed.same.begin(), parsed.same.end());
   options.rules.assign(parsed.rules.begin(), parsed.rules.end());
   options.cache = parsed.cache;
   options.resume = parsed.resume;

@@ -73,6 +73,8 @@ struct CompilerOptions {
   bool explain = false;
   /// What sites may choose, as `SiteRule::parse` reads it.
   std::vector<std::string> rules;
+  /// Globs; the sites that match one of them take the same level.
+  std::vector<std::string> same;
   /// What the search chooses from, separated by commas.
   std::string levels;
   std::string search;
