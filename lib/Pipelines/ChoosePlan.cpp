@@ -5,9 +5,11 @@
 //===----------------------------------------------------------------------===//
 
 #include "ChoosePlan.h"
+#include "compress/Search/Evolve.h"
 #include "compress/Search/LevelTable.h"
 #include "compress/Support/Format.h"
 #include "compress/Support/ProgressBar.h"
+#include <cmath>
 #include <map>
 #include <mutex>
 
@@ -260,6 +262,90 @@ llvm::Expected<Assignment> LatencySearch::run(Problem &problem) {
 }
 
 //===----------------------------------------------------------------------===//
+// Errors of the whole model
+//===----------------------------------------------------------------------===//
+
+/// Multiplies the errors of each site by what an error there does to the
+/// outputs: the site alone is run at a level with an error of about 1 %.
+/// After that, sums of errors predict the squared relative output error.
+static llvm::Error weighErrors(const PlanRequest &request,
+                               const PlanSubject &subject, Problem &problem,
+                               StitchedModel &model) {
+  constexpr size_t maxSamples = 8;
+  constexpr double wanted = 0.01;
+  std::vector<size_t> samples(std::min(maxSamples, model.getNumSamples()));
+  for (size_t i = 0; i < samples.size(); ++i)
+    samples[i] = i * model.getNumSamples() / samples.size();
+  Level none = llvm::cantFail(Level::parse("f32"));
+  ProgressBar bar("weigh", problem.sites.size());
+  for (auto [index, site, row] :
+       llvm::enumerate(subject.sites.sites, problem.sites)) {
+    const Level *level = nullptr;
+    double error = 0, best = std::numeric_limits<double>::infinity();
+    for (auto [choice, candidate] :
+         llvm::zip_equal(row.choices, request.levels)) {
+      if (!choice.excluded.empty() || candidate.isNone())
+        continue;
+      auto summary = subject.database.getSummary(site, candidate);
+      if (!summary)
+        return summary.takeError();
+      double distance = std::fabs(std::log(summary->error.relative / wanted));
+      if (summary->error.relative > 0 && distance < best) {
+        best = distance;
+        level = &candidate;
+        error = summary->error.relative;
+      }
+    }
+    bar.update(index + 1);
+    if (!level)
+      continue;
+    std::vector<const Level *> levels(problem.sites.size(), &none);
+    levels[index] = level;
+    auto output = model.getError(levels, samples);
+    if (!output)
+      return output.takeError();
+    // A site that does nothing here may do something elsewhere.
+    constexpr double least = 1e-9;
+    double weight = std::isfinite(*output) ? *output / error : 1;
+    for (Choice &choice : row.choices)
+      choice.error *= std::max(weight, least);
+  }
+  return llvm::Error::success();
+}
+
+/// Looks for plans that are better when they are run.
+static llvm::Expected<Assignment> refine(const PlanRequest &request,
+                                         const Problem &problem,
+                                         const Assignment &seed,
+                                         StitchedModel &model,
+                                         std::vector<std::string> &notes) {
+  EvolveOptions options;
+  options.seed = request.seed;
+  options.generations = request.refine;
+  options.numSamples = model.getNumSamples();
+  ProgressBar bar("refine", request.refine);
+  auto result = evolve(
+      problem, seed,
+      [&](const Assignment &candidate, ArrayRef<size_t> samples) {
+        std::vector<const Level *> levels;
+        for (unsigned choice : candidate.choices)
+          levels.push_back(&request.levels[choice]);
+        return model.getError(levels, samples);
+      },
+      options, [&](unsigned generation) { bar.update(generation); });
+  if (!result)
+    return result.takeError();
+  char text[160];
+  std::snprintf(text, sizeof text,
+                "--refine: output error on calibration data %.3g before, %.3g "
+                "after; %zu candidates, %zu runs",
+                std::sqrt(result->seedFitness), std::sqrt(result->fitness),
+                result->numEvaluations, result->numSampleRuns);
+  notes.push_back(text);
+  return std::move(result->best);
+}
+
+//===----------------------------------------------------------------------===//
 // Plans
 //===----------------------------------------------------------------------===//
 
@@ -313,7 +399,7 @@ getAlternatives(const PlanRequest &request, const PlanSubject &subject,
     point.search = std::move(search);
     point.limitBytes = limit;
     point.bytes = rest + uint64_t(assignment.get(bytes));
-    point.predictedError = assignment.error;
+    point.predictedError = std::sqrt(assignment.error);
     point.levels = countLevels(alternative.plan);
     return point;
   };
@@ -346,6 +432,7 @@ getAlternatives(const PlanRequest &request, const PlanSubject &subject,
   bool added = false;
   auto addChosen = [&] {
     added = true;
+    problem = limited;
     add(request.search->getName().str(),
         request.maxSize ? request.maxSize->getBytes(subject.bytes) : 0, chosen)
         .isChosen = true;
@@ -368,7 +455,6 @@ getAlternatives(const PlanRequest &request, const PlanSubject &subject,
     add(request.search->getName().str(), limit, *found);
     addBaselines(limit);
   }
-  problem = std::move(limited);
   if (!added)
     addChosen();
   return points;
@@ -404,8 +490,26 @@ compress::choosePlan(const PlanRequest &request, const PlanSubject &subject,
     return table.takeError();
   if (llvm::Error error = table->apply(request.rules))
     return atOption("--site", std::move(error));
+  for (const std::string &pattern : request.same)
+    if (llvm::Error error = table->couple(pattern))
+      return atOption("--same", std::move(error));
   if (*budget)
     table->setLimit(*table->lookupCost("bytes"), double(**budget));
+  StitchedModel *stitched = nullptr;
+  if (subject.stitch && (request.refine || !request.layerErrors)) {
+    auto model = subject.stitch();
+    if (model) {
+      stitched = *model;
+    } else {
+      std::string reason = llvm::toString(model.takeError());
+      if (request.refine)
+        return atOption("--refine", llvm::createStringError(reason));
+      notes.push_back("errors of layers are taken as they are: " + reason);
+    }
+  }
+  if (stitched && !request.layerErrors)
+    if (llvm::Error error = weighErrors(request, subject, *table, *stitched))
+      return std::move(error);
   LatencySearch latency(request, subject, notes);
   if (request.maxLatency)
     if (llvm::Error error = latency.addSeconds(*table))
@@ -427,6 +531,17 @@ compress::choosePlan(const PlanRequest &request, const PlanSubject &subject,
   auto found = solve();
   if (!found)
     return found.takeError();
+  if (request.refine) {
+    // What --max-drop found is the size to keep.
+    Problem limited = *table;
+    if (request.maxDrop) {
+      Quantity bytes = *table->lookupCost("bytes");
+      limited.setLimit(bytes, found->get(bytes));
+    }
+    found = refine(request, limited, *found, *stitched, notes);
+    if (!found)
+      return atOption("--refine", found.takeError());
+  }
   // Whatever was limited, baselines get no more bytes.
   if (request.maxDrop) {
     Quantity bytes = *table->lookupCost("bytes");

@@ -7,6 +7,7 @@
 #ifndef COMPRESS_LIB_PIPELINES_CHOOSEPLAN_H
 #define COMPRESS_LIB_PIPELINES_CHOOSEPLAN_H
 
+#include "StitchedModel.h"
 #include "compress/Pipelines/Compiler.h"
 #include "compress/Plan/Plan.h"
 #include "compress/Search/LevelDatabase.h"
@@ -33,7 +34,10 @@ struct PlanRequest {
   std::optional<LatencyLimit> maxLatency;
   std::vector<SizeLimit> frontier;
   std::vector<SiteRule> rules;
+  std::vector<std::string> same;
   uint64_t seed = 0;
+  unsigned refine = 0;
+  bool layerErrors = false;
 
   /// Whether every site stays float.
   bool isFloat() const { return level && level->isNone(); }
@@ -56,6 +60,8 @@ struct PlanSubject {
       timeSite;
   /// Seconds of one run of the model with a plan (null: of the float model).
   llvm::function_ref<llvm::Expected<double>(const Plan *)> timePlan;
+  /// The model to run plans on calibration data; null without data.
+  llvm::function_ref<llvm::Expected<StitchedModel *>()> stitch;
 };
 
 /// A plan to run beside the chosen one.

@@ -354,9 +354,23 @@ llvm::Error Compilation::choose() {
     return timeSite(site, level);
   };
   auto timeModel = [this](const Plan *plan) { return timePlan(plan); };
+  std::optional<StitchedModel> stitched;
+  auto stitch = [&]() -> llvm::Expected<StitchedModel *> {
+    constexpr size_t maxSamples = 64;
+    auto model = StitchedModel::create(*floatModule, list.sites, *data,
+                                       maxSamples, database, target,
+                                       options.targetOptions, options.threads);
+    if (!model)
+      return model.takeError();
+    stitched.emplace(std::move(*model));
+    return &*stitched;
+  };
   PlanSubject subject{list,        getConstantBytes(*floatModule),
                       database,    measure,
-                      timeOneSite, timeModel};
+                      timeOneSite, timeModel,
+                      nullptr};
+  if (data)
+    subject.stitch = stitch;
   auto chosen = choosePlan(request, subject, report.notes);
   if (!chosen)
     return inModel(chosen.takeError());

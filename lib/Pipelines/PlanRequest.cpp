@@ -100,20 +100,29 @@ llvm::Expected<PlanRequest> PlanRequest::parse(const CompilerOptions &options) {
   request.maxDrop = options.maxDrop;
   request.maxLatency = options.maxLatency;
   request.frontier = options.frontier;
+  request.same = options.same;
   request.seed = options.seed;
+  request.refine = options.refine;
+  request.layerErrors = options.layerErrors;
   bool searches = options.maxSize || options.maxDrop || options.maxLatency;
   if (!options.level.empty() + !options.plan.empty() + searches > 1)
     return llvm::createStringError("give one of --level, --plan and a limit "
                                    "(--max-size, --max-drop, --max-latency)");
   if (!searches && (!options.levels.empty() || !options.search.empty() ||
-                    !options.rules.empty() || !options.frontier.empty()))
+                    !options.rules.empty() || !options.same.empty() ||
+                    !options.frontier.empty()))
     return llvm::createStringError(
         StringRef(!options.levels.empty()   ? "--levels"
                   : !options.search.empty() ? "--search"
                   : !options.rules.empty()  ? "--site"
+                  : !options.same.empty()   ? "--same"
                                             : "--frontier") +
         ": a search needs a limit: give --max-size, --max-drop or "
         "--max-latency");
+  if (options.refine && (!searches || options.data.empty()))
+    return llvm::createStringError(
+        "--refine: what a search found is refined by running it: give a limit "
+        "and --data");
   for (const std::string &text : options.rules) {
     auto rule = SiteRule::parse(text);
     if (!rule)
@@ -155,6 +164,9 @@ llvm::Expected<PlanRequest> PlanRequest::parse(const CompilerOptions &options) {
     request.description = ("search " + request.search->getName() + " over " +
                            llvm::join(names, ", "))
                               .str();
+    if (request.refine)
+      request.description +=
+          ", refined for " + std::to_string(request.refine) + " generations";
     if (request.maxSize)
       request.description += ", at most " + request.maxSize->spelling;
     if (request.maxDrop)

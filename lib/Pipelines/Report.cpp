@@ -153,8 +153,8 @@ static void printPoints(const Report &report, llvm::raw_ostream &os) {
   }
   os << "\n";
   table.print(os);
-  os << "*: the plan that was compiled; predicted: sum of the errors of its "
-        "sites";
+  os << "*: the plan that was compiled; predicted: root of the summed errors "
+        "of its sites";
   if (auto correlation = getRankCorrelation(report.points))
     os << ", rank correlation with the output error "
        << formatNumber("%.2f", *correlation);

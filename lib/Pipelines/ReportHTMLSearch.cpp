@@ -162,7 +162,8 @@ void compress::writeSearchHTML(const Report &report, raw_ostream &os) {
   Chart frontier(os, "size and error of plans", "bytes", "output error");
   frontier.formatX = [](double value) { return formatBytes(uint64_t(value)); };
   Chart additivity(os, "predicted and measured error",
-                   "predicted: sum of the errors of the sites", "output error");
+                   "predicted: root of the summed errors of the sites",
+                   "output error");
   for (const SearchPoint &point : report.points)
     if (auto error = point.getOutputError()) {
       Chart::Dot dot{double(point.bytes), *error,

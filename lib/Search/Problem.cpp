@@ -165,6 +165,22 @@ llvm::Error Problem::apply(ArrayRef<SiteRule> rules) {
   return llvm::Error::success();
 }
 
+llvm::Error Problem::couple(StringRef pattern) {
+  auto glob = llvm::GlobPattern::create(pattern);
+  if (!glob)
+    return glob.takeError();
+  Coupling coupling;
+  for (auto [index, site] : llvm::enumerate(sites))
+    if (glob->match(site.site))
+      coupling.sites.push_back(index);
+  if (coupling.sites.size() < 2)
+    return llvm::createStringError(
+        (coupling.sites.empty() ? "no site is" : "only one site is") +
+        Twine(" named like '") + pattern + "'");
+  couplings.push_back(std::move(coupling));
+  return llvm::Error::success();
+}
+
 //===----------------------------------------------------------------------===//
 // Normal form
 //===----------------------------------------------------------------------===//

@@ -46,6 +46,9 @@ struct SearchPlan : compress::impl::SearchPlanBase<SearchPlan> {
       return table.takeError();
     if (llvm::Error error = table->apply(siteRules))
       return error;
+    for (const std::string &pattern : same)
+      if (llvm::Error error = table->couple(pattern))
+        return error;
     Quantity bytes = *table->lookupCost("bytes");
     if (budgetBytes >= 0)
       table->setLimit(bytes, double(budgetBytes));

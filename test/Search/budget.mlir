@@ -5,6 +5,8 @@
 // RUN: not compress-opt %s --pass-pipeline='builtin.module(func.func(compress-search{levels=int8,int4-g32 budget-bytes=100}))' 2>&1 | FileCheck %s --check-prefix=INFEASIBLE
 // RUN: not compress-opt %s --pass-pipeline='builtin.module(func.func(compress-search{levels=int8,int4-g32 budget-bytes=100 search=uniform}))' 2>&1 | FileCheck %s --check-prefix=INFEASIBLE-UNIFORM
 // RUN: compress-opt %s --pass-pipeline='builtin.module(func.func(compress-search{levels=int8,int4-g32 search=ilp budget-bytes=2600 rules=fc2!=int8,fc1=int8}))' | FileCheck %s --check-prefix=RULES
+// RUN: compress-opt %s --pass-pipeline='builtin.module(func.func(compress-search{levels=int8,int4-g32 same=fc* budget-bytes=2751}))' | FileCheck %s --check-prefix=SAME
+// RUN: not compress-opt %s --pass-pipeline='builtin.module(func.func(compress-search{same=fc1}))' 2>&1 | FileCheck %s --check-prefix=ALONE
 // RUN: not compress-opt %s --pass-pipeline='builtin.module(func.func(compress-search{search=magic}))' 2>&1 | FileCheck %s --check-prefix=UNKNOWN
 
 // int4 of both is 1152 + 288 bytes and int8 2176 + 576: there is room to
@@ -20,6 +22,9 @@
 // INFEASIBLE-UNIFORM: error: infeasible: at most 100 bytes asked for, best is 1440 bytes
 // RULES: onnx.MatMul({{.*}} {compress.level = "int8"
 // RULES: onnx.MatMul({{.*}} {compress.level = "int4-g32"
+// Both or none: 2752 bytes in int8.
+// SAME-COUNT-2: compress.level = "int4-g32"
+// ALONE: error: only one site is named like 'fc1'
 // UNKNOWN: error: unknown search 'magic'; known are dp, greedy, ilp, lagrange, random, uniform
 func.func @two(%x: tensor<?x64xf32>) -> tensor<?x16xf32> {
   %a = onnx.Initializer "fc1" = dense<0.3> : tensor<64x32xf32>

@@ -113,6 +113,17 @@ struct Options {
       cl::desc("Search: also solve, run and report these sizes, such as "
                "10%,15%,30%"),
       cl::CommaSeparated, cl::value_desc("sizes"), cl::cat(category)};
+  cl::opt<unsigned> refine{
+      "refine",
+      cl::desc("Search: so many generations of an evolutionary search, which "
+               "runs candidates on --data (default 0)"),
+      cl::value_desc("n"), cl::init(0), cl::cat(category)};
+  cl::opt<bool> layerErrors{
+      "layer-errors",
+      cl::desc(
+          "Search: take the errors of layers as they are; with --data they "
+          "are weighed by what each does to the model's outputs"),
+      cl::cat(category)};
   cl::opt<bool> explain{"explain",
                         cl::desc("Search: print why each site has its level"),
                         cl::cat(category)};
@@ -121,6 +132,12 @@ struct Options {
       cl::desc("Search: what sites may choose, by name: 'conv1*=int8,f32' only "
                "these levels, 'head*!=int4-g32' not these; may be repeated"),
       cl::value_desc("rule"), cl::cat(category)};
+  cl::list<std::string> same{
+      "same",
+      cl::desc(
+          "Search: sites with names like this take the same level, such as "
+          "'layer0.attn.[qkv]*'; may be repeated"),
+      cl::value_desc("pattern"), cl::cat(category)};
   cl::opt<std::string> levels{
       "levels",
       cl::desc("What the search chooses from (default f32,int8,int4-g32; "
@@ -220,12 +237,15 @@ static Expected<CompilerOptions> toCompilerOptions(const Options &parsed) {
   options.levels = parsed.levels;
   options.search = parsed.search;
   options.explain = parsed.explain;
+  options.refine = parsed.refine;
+  options.layerErrors = parsed.layerErrors;
   for (const std::string &text : parsed.frontier) {
     auto limit = SizeLimit::parse(text);
     if (!limit)
       return createStringError("--frontier: " + toString(limit.takeError()));
     options.frontier.push_back(*limit);
   }
+  options.same.assign(parsed.same.begin(), parsed.same.end());
   options.rules.assign(parsed.rules.begin(), parsed.rules.end());
   options.cache = parsed.cache;
   options.resume = parsed.resume;

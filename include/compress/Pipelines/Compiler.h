@@ -64,10 +64,17 @@ struct CompilerOptions {
   std::optional<LatencyLimit> maxLatency;
   /// More limits on the bytes, to report what they would give.
   std::vector<SizeLimit> frontier;
+  /// Generations of refinement by running candidates on `data`; 0: none.
+  unsigned refine = 0;
+  /// Take errors of layers as they are, instead of weighing them by what each
+  /// site does to the outputs on `data`.
+  bool layerErrors = false;
   /// Say in the text why each site has its level.
   bool explain = false;
   /// What sites may choose, as `SiteRule::parse` reads it.
   std::vector<std::string> rules;
+  /// Globs; the sites that match one of them take the same level.
+  std::vector<std::string> same;
   /// What the search chooses from, separated by commas.
   std::string levels;
   std::string search;

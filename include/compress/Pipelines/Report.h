@@ -21,7 +21,8 @@ struct SearchPoint {
   uint64_t limitBytes = 0;
   /// Of all weights and constants.
   uint64_t bytes = 0;
-  /// Sum of the errors of the layers: what the search minimized.
+  /// Root of the sum of the errors of the sites, which a search minimizes; an
+  /// estimate of the output error where sites were weighed by data.
   double predictedError = 0;
   /// What running the model gave; absent without data.
   std::optional<Evaluation> evaluation;

@@ -117,6 +117,9 @@ struct Problem {
   /// Excludes what the rules forbid, saying which rule. An error for a rule
   /// that no site matches, or that leaves a site without a choice.
   llvm::Error apply(llvm::ArrayRef<SiteRule> rules);
+  /// Couples all sites whose names match a glob, so that they take the same
+  /// level. An error when fewer than two match.
+  llvm::Error couple(llvm::StringRef pattern);
   /// "1440 bytes", "1.52 ms", "error 0.25".
   std::string format(Quantity quantity, double value) const;
 };

@@ -12,20 +12,26 @@ assert len(chosen) == 1 and chosen[0]["bytes"] == report["totals"]["bytes_after"
 assert -1 <= report["search"]["rank_correlation"] <= 1
 assert all(site["reason"] for site in report["sites"])
 
-best, found = None, 0
+estimates = "--estimates" in sys.argv
+best = None
 frontier = []
 for point in points:
+    if estimates and point["predicted_error"] < 0.5:
+        assert 0.5 < point["predicted_error"] / point["output_error"] < 2, point
     if point["limit_bytes"]:
         assert point["bytes"] <= point["limit_bytes"], point
     assert point["output_error"] >= 0 and point["latency_ms"] > 0 and "drop" in point, point
     if point["search"] == "uniform" or point["search"].startswith("random"):
         # Baselines follow the point with their limits, which minimized the sum.
-        assert point["predicted_error"] >= best["predicted_error"], (point, best)
+        # (Refinement minimizes what is measured instead.)
+        slack = 0.8 if estimates else 1
+        assert point["predicted_error"] >= best["predicted_error"] * slack, (point, best)
     else:
         best = point
         frontier.append((point["bytes"], -point["predicted_error"]))
 assert len(frontier) == limits and frontier == sorted(frontier), frontier
-assert {p["search"] for p in points} >= {"dp", "uniform", "random 1", "random 2", "random 3"}
+seeds = {f"random {report['seed'] + i}" for i in (1, 2, 3)}
+assert {p["search"] for p in points} >= {"dp", "uniform"} | seeds
 
 page = (folder / "report.html").read_text(encoding="utf-8")
 root = ElementTree.fromstring(page)
