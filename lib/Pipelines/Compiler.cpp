@@ -359,7 +359,7 @@ llvm::Error Compilation::choose() {
     constexpr size_t maxSamples = 64;
     auto model = StitchedModel::create(*floatModule, list.sites, *data,
                                        maxSamples, database, target,
-                                       options.targetOptions, options.threads);
+                                       options.machines, options.threads);
     if (!model)
       return model.takeError();
     stitched.emplace(std::move(*model));
