@@ -29,6 +29,7 @@ void compress::buildHostLoweringPipeline(OpPassManager &pm,
   if (options.optimize) {
     pm.addPass(createCanonicalizerPass());
     pm.addPass(createCompressPropagateLayout());
+    pm.addPass(createCompressMergeConcats());
   }
   pm.addPass(createCompressLowerContract());
   if (options.optimize)

@@ -55,6 +55,17 @@ def CompressPropagateLayout
   ];
 }
 
+def CompressMergeConcats : Pass<"compress-merge-concats", "::mlir::ModuleOp"> {
+  let summary = "Builds a concatenation where a larger one wants it";
+  let description = [{
+    Where the first part of a concatenation (slices inserted into a
+    `tensor.empty`) is a concatenation itself, its parts go into the larger
+    tensor at once, and its other users read a slice of that. Networks that
+    append to all that came before would else copy all of it each time.
+  }];
+  let dependentDialects = ["::mlir::tensor::TensorDialect"];
+}
+
 def CompressLowerObserve : Pass<"compress-lower-observe"> {
   let summary = "Turns compress.observe into a call of the runtime";
   let dependentDialects = ["::mlir::func::FuncDialect"];
