@@ -359,7 +359,8 @@ llvm::Error Compilation::choose() {
     constexpr size_t maxSamples = 64;
     auto model = StitchedModel::create(*floatModule, list.sites, *data,
                                        maxSamples, database, target,
-                                       options.machines, options.threads);
+                                       options.machines.front(),
+                                       options.threads);
     if (!model)
       return model.takeError();
     stitched.emplace(std::move(*model));
