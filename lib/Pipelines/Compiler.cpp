@@ -357,10 +357,9 @@ llvm::Error Compilation::choose() {
   std::optional<StitchedModel> stitched;
   auto stitch = [&]() -> llvm::Expected<StitchedModel *> {
     constexpr size_t maxSamples = 64;
-    auto model = StitchedModel::create(*floatModule, list.sites, *data,
-                                       maxSamples, database, target,
-                                       options.machines.front(),
-                                       options.threads);
+    auto model = StitchedModel::create(
+        *floatModule, list.sites, *data, maxSamples, database, target,
+        options.machines.front(), options.threads);
     if (!model)
       return model.takeError();
     stitched.emplace(std::move(*model));

@@ -121,8 +121,7 @@ std::string missingCPUFeatures(const char *features);
 
 /// The first of `variants` that this machine can run, or the last, which asks
 /// for least.
-const CompressModelVariant &
-selectVariant(const CompressModelVariant *variants);
+const CompressModelVariant &selectVariant(const CompressModelVariant *variants);
 
 } // namespace compress::runtime
 

@@ -18,17 +18,17 @@ static const CompressTensorInfo outputs[2] = {
     {"y", COMPRESS_DTYPE_F32, 2, dims}, {"count", COMPRESS_DTYPE_I64, 0, dims}};
 
 static const CompressModelInfo info = {COMPRESS_MODEL_ABI_VERSION,
-                                               0,
-                                               "affine",
-                                               "hand",
-                                               inputs,
-                                               outputs,
-                                               1,
-                                               2,
-                                               8,
-                                               WEIGHTS_HASH,
-                                               "",
-                                               0};
+                                       0,
+                                       "affine",
+                                       "hand",
+                                       inputs,
+                                       outputs,
+                                       1,
+                                       2,
+                                       8,
+                                       WEIGHTS_HASH,
+                                       "",
+                                       0};
 
 typedef struct Matrix {
   CompressMemRefHead head;
@@ -56,5 +56,4 @@ static void entry(void *ctx, const void *weights, void **in, void **out) {
   *(int64_t *)count->aligned = x->sizes[0];
 }
 
-const CompressModelVariant compress_model_variants[] = {{&info, entry},
-                                                          {0, 0}};
+const CompressModelVariant compress_model_variants[] = {{&info, entry}, {0, 0}};
