@@ -52,10 +52,9 @@ private:
     return atFile(options.model, std::move(error));
   }
 
-  llvm::Expected<CompiledModel> compileModule(Module module,
-                                              const Target &target,
-                                              ArrayRef<TargetOptions> machines,
-                                              bool remarks = false);
+  llvm::Expected<CompiledModel>
+  compileModule(Module module, const Target &target,
+                llvm::ArrayRef<TargetOptions> machines, bool remarks = false);
   /// The float model, compiled when it is first asked for.
   llvm::Expected<JITModel *> getFloatModel();
   /// How much worse the model gets with a plan.
