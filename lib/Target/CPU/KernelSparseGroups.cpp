@@ -25,8 +25,11 @@ using namespace compress::cpu;
 
 /// Inputs that one task transposes.
 static constexpr int64_t kTransposedInputs = 1024;
-/// Groups of outputs of one task.
-static constexpr int64_t kTaskGroups = 8;
+/// Groups of outputs of one task, and those whose results are written together:
+/// short pieces of long rows are slow to write.
+static constexpr int64_t kTaskGroups = 8, kBatchGroups = 4;
+/// Bytes of transposed activations that stay in a second-level cache.
+static constexpr int64_t kCachedBytes = int64_t(1) << 20;
 /// Tiles of weights whose inputs are brought together at a time.
 static constexpr int64_t kStretch = 4;
 /// Steps of four inputs in a tile.
@@ -62,7 +65,10 @@ private:
 
   /// The lower or upper halves of 128-bit parts, element by element in turn.
   Value unpack(Value x, Value y, bool isHigh);
-  void emitGroup(Value group, Value tile, unsigned vectors, int64_t valid);
+  /// The sums of a group, at `column` of `rowSums`.
+  void emitGroup(Value group, Value tile, unsigned vectors, Value column);
+  /// Finishes `valid` outputs from the first of `group` on.
+  void emitOutputs(Value tile, Value group, Value column, int64_t valid);
   void emitInterleave(Value firstTile, int64_t count, Value firstInput,
                       unsigned vectors, Value to);
   /// Where the inputs of a tile are interleaved for tile registers: two places
@@ -81,8 +87,9 @@ private:
   int64_t lanes, tileRows;
   Value codes, rowScales, rowZeros, values, indices, tiles, columnSums,
       columnScales, bias, out, inputs;
-  /// Interleaved bytes [vector, step, row, 4], and sums [output, row].
-  Value buffer, sums;
+  /// Interleaved bytes [vector, step, row, 4], sums of a group [output, row]
+  /// and of a batch [row, output].
+  Value buffer, sums, rowSums;
 };
 } // namespace
 
@@ -306,7 +313,7 @@ void Emitter::storeOutputs(Value sum, Value row, Value n, int64_t valid) {
 }
 
 void Emitter::emitGroup(Value group, Value tile, unsigned vectors,
-                        int64_t valid) {
+                        Value column) {
   // A loop would become a call, and calls lose tile registers.
   for (unsigned v = 0; v < vectors; ++v)
     if (isa.hasDotTiles)
@@ -331,39 +338,65 @@ void Emitter::emitGroup(Value group, Value tile, unsigned vectors,
   k.loop(begin, whole, kStretch, [&](Value first) { emit(first, kStretch); });
   k.loop(whole, end, 1, [&](Value first) { emit(first, 1); });
 
-  Value rows = k.dim(out, 0);
   for (unsigned v = 0; v < vectors; ++v)
-    for (int64_t n = 0; n < valid; n += lanes) {
-      SmallVector<Value> columns;
+    for (int64_t n = 0; n < kGroupOutputs; n += lanes) {
+      SmallVector<Value> rows;
       for (int64_t i = 0; i < lanes; ++i)
-        columns.push_back(
+        rows.push_back(
             k.loadVector(lanes, sums, {k.index(n + i), k.index(v * lanes)}));
-      columns = k.transpose(columns);
-      Value output = k.add(k.mul(group, kGroupOutputs), n);
-      for (int64_t i = 0; i < lanes; ++i) {
-        Value row = k.add(k.mul(tile, tileRows), v * lanes + i);
-        k.ifThen(k.lessThan(row, rows), [&] {
-          storeOutputs(columns[i], row, output, std::min(lanes, valid - n));
-        });
-      }
+      rows = k.transpose(rows);
+      for (int64_t i = 0; i < lanes; ++i)
+        k.storeVector(rows[i], rowSums,
+                      {k.index(v * lanes + i), k.add(column, n)});
     }
+}
+
+void Emitter::emitOutputs(Value tile, Value group, Value column,
+                          int64_t valid) {
+  Value first = k.mul(tile, tileRows);
+  Value count = k.minimum(k.index(tileRows), k.sub(k.dim(out, 0), first));
+  Value output = k.mul(group, kGroupOutputs);
+  k.loop(k.index(0), count, 1, [&](Value i) {
+    Value row = k.add(first, i);
+    for (int64_t n = 0; n < valid; n += lanes)
+      storeOutputs(k.loadVector(lanes, rowSums, {i, k.add(column, n)}), row,
+                   k.add(output, n), std::min(lanes, valid - n));
+  });
 }
 
 void Emitter::emitGroups(Value tile, Value firstGroup, unsigned vectors) {
   buffer = k.scratch({kStretch * kTileSteps * 4 * tileRows}, k.i8());
   sums = k.scratch({kGroupOutputs, tileRows}, k.i32());
+  rowSums = k.scratch({tileRows, kBatchGroups * kGroupOutputs}, k.i32());
   if (isa.hasDotTiles) {
     Value first = k.toIndex(k.load(tiles, firstGroup));
     emitInterleave(first, 1, getInputs(tile), vectors, getPlace(first));
   }
   int64_t whole = gemm.n / kGroupOutputs;
   int64_t rest = gemm.n % kGroupOutputs;
-  Value end = k.add(firstGroup, kTaskGroups);
-  k.loop(firstGroup, k.minimum(end, k.index(whole)), 1,
-         [&](Value group) { emitGroup(group, tile, vectors, kGroupOutputs); });
-  if (rest)
-    k.ifThen(k.lessThan(k.index(whole), end),
-             [&] { emitGroup(k.index(whole), tile, vectors, rest); });
+  Value groups = k.index(whole + (rest != 0));
+  Value end = k.minimum(k.add(firstGroup, kTaskGroups), groups);
+  k.loop(firstGroup, end, kBatchGroups, [&](Value batch) {
+    Value next = k.add(batch, kBatchGroups);
+    auto columnOf = [&](Value group) {
+      return k.mul(k.sub(group, batch), kGroupOutputs);
+    };
+    k.loop(batch, k.minimum(next, groups), 1, [&](Value group) {
+      emitGroup(group, tile, vectors, columnOf(group));
+    });
+    k.ifThen(
+        k.lessOrEqual(next, k.index(whole)),
+        [&] {
+          emitOutputs(tile, batch, k.index(0), kBatchGroups * kGroupOutputs);
+        },
+        [&] {
+          k.loop(batch, k.index(whole), 1, [&](Value group) {
+            emitOutputs(tile, group, columnOf(group), kGroupOutputs);
+          });
+          if (rest)
+            emitOutputs(tile, k.index(whole), columnOf(k.index(whole)), rest);
+        });
+  });
 }
 
 std::string
@@ -409,24 +442,32 @@ compress::cpu::generateSparseGroupGEMM(ModuleOp module,
       SmallVector<Value> at = k.delinearize(task, {0, parts});
       Emitter(k, gemm).emitTranspose(at[0], at[1]);
     });
+    // Neighbouring tasks share their weights, and as many tiles of rows as a
+    // second-level cache holds take turns.
     int64_t ranges = llvm::divideCeil(gemm.n, kGroupOutputs * kTaskGroups);
-    k.tasks(
-        k.mul(rowTiles, ranges), isSmall, [&](KernelBuilder &k, Value task) {
-          SmallVector<Value> at = k.delinearize(task, {0, ranges});
-          Emitter e(k, gemm);
-          Value firstGroup = k.mul(at[1], kTaskGroups);
-          auto emitFew = [&] { e.emitGroups(at[0], firstGroup, 1); };
-          auto emitMany = [&] {
-            e.emitGroups(at[0], firstGroup, kSparseTileVectors);
-          };
-          if (!many)
-            return emitFew();
-          if (!few)
-            return emitMany();
-          Value rows = k.dim(k.getArguments()[k.getArguments().size() - 2], 0);
-          Value left = k.sub(rows, k.mul(at[0], tileRows));
-          k.ifThen(k.lessOrEqual(left, k.index(lanes)), emitFew, emitMany);
-        });
+    int64_t turns =
+        std::clamp<int64_t>(kCachedBytes / (gemm.k * tileRows), 1, 8);
+    Value count = k.mul(k.ceilDiv(rowTiles, turns), ranges * turns);
+    k.tasks(count, isSmall, [&](KernelBuilder &k, Value task) {
+      SmallVector<Value> at = k.delinearize(task, {0, ranges, turns});
+      Value tile = k.add(k.mul(at[0], turns), at[2]);
+      Value rows = k.dim(k.getArguments()[args.size() - 2], 0);
+      Value firstRow = k.mul(tile, tileRows);
+      k.ifThen(k.lessThan(firstRow, rows), [&] {
+        Emitter e(k, gemm);
+        Value firstGroup = k.mul(at[1], kTaskGroups);
+        auto emitFew = [&] { e.emitGroups(tile, firstGroup, 1); };
+        auto emitMany = [&] {
+          e.emitGroups(tile, firstGroup, kSparseTileVectors);
+        };
+        if (!many)
+          return emitFew();
+        if (!few)
+          return emitMany();
+        k.ifThen(k.lessOrEqual(k.sub(rows, firstRow), k.index(lanes)), emitFew,
+                 emitMany);
+      });
+    });
   });
   return name;
 }

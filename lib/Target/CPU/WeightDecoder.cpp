@@ -276,6 +276,15 @@ Value WeightDecoder::lookUp(Value codes) {
 
 Value WeightDecoder::placeFloat(Value codes) {
   FloatPlacement placement(cast<FloatType>(gemm.codeType), isa);
+  if (layout.isBytes() && placement.width == 16) {
+    // The sign is wherever the widened code is shifted to.
+    Value halves = k.convert(codes, k.i16());
+    int64_t magnitudes = int64_t(0x7f) << placement.magnitudeShift;
+    halves = k.bitAnd(k.shiftLeft(halves, placement.magnitudeShift),
+                      0x8000 | magnitudes);
+    return k.convert(k.bitcast(halves, k.vector(lanes, k.b.getF16Type())),
+                     k.f32());
+  }
   codes = k.convert(codes, k.b.getIntegerType(placement.width),
                     /*isUnsigned=*/true);
   int64_t signBit = int64_t(1) << (layout.width - 1);

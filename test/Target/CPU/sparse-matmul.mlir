@@ -46,3 +46,21 @@ func.func @infinite(%a: tensor<1x4xf32>, %init: tensor<1x2xf32>) -> tensor<1x2xf
     outs(%init : tensor<1x2xf32>) indexing_maps = [#x, #w, #y] iterator_types = ["parallel", "parallel", "reduction"] -> tensor<1x2xf32>
   return %r : tensor<1x2xf32>
 }
+
+// Outputs that share their inputs: a tile for the first 16, none for the rest.
+// CHECK-LABEL: func.func @groups
+// CHECK:         %[[Q:.*]]:3 = compress.kernel @compress_quantize_{{.*}}_k64_row_u8z
+// CHECK:         compress.kernel @compress_gemm_sparse_u8s8_groups_{{[a-z0-9]+}}_n32_k64_row_acc_few_many ins(%[[Q]]#0, %[[Q]]#1, %[[Q]]#2,
+// CHECK-SAME:      tensor<1024xi8>, tensor<128xi16>, tensor<3xi32>, tensor<32xi32>, tensor<32xf32>)
+// CHECK-NOT:     compress.contract
+// CHECK:         return
+func.func @groups(%a: tensor<?x64xf32>, %init: tensor<?x32xf32>) -> tensor<?x32xf32> {
+  %q = compress.encode %a : tensor<?x64xf32> -> !compress.tensor<?x64xf32, quant<ui8, group = [1, *], scale = f32, zero = ui8>>
+  %b = compress.constant [dense<3> : tensor<64x16x1xi8>, dense<0.5> : tensor<1x1x1xf32>,
+      dense<[[true, true, true, true, true, true, true, true, true, true, true, true, true, true, true, true, true, true, true, true, true, true, true, true, true, true, true, true, true, true, true, true, true, true, true, true, true, true, true, true, true, true, true, true, true, true, true, true, true, true, true, true, true, true, true, true, true, true, true, true, true, true, true, true],
+             [false, false, false, false, false, false, false, false, false, false, false, false, false, false, false, false, false, false, false, false, false, false, false, false, false, false, false, false, false, false, false, false, false, false, false, false, false, false, false, false, false, false, false, false, false, false, false, false, false, false, false, false, false, false, false, false, false, false, false, false, false, false, false, false]]> : tensor<2x64xi1>]
+    : !compress.tensor<32x64xf32, sparse<block<16x1>, nnz = 64, of = quant<i8, group = [*, *, *], scale = f32>>>
+  %r = compress.contract ins(%q, %b : !compress.tensor<?x64xf32, quant<ui8, group = [1, *], scale = f32, zero = ui8>>, !compress.tensor<32x64xf32, sparse<block<16x1>, nnz = 64, of = quant<i8, group = [*, *, *], scale = f32>>>)
+    outs(%init : tensor<?x32xf32>) indexing_maps = [#x, #w, #y] iterator_types = ["parallel", "parallel", "reduction"] -> tensor<?x32xf32>
+  return %r : tensor<?x32xf32>
+}

@@ -191,9 +191,10 @@ Compiled::Compiled(const TargetOptions &options, TypeRange inputs,
   compile(options, inputs, result, build, usesRules);
 }
 
-void Compiled::compile(
-    const TargetOptions &options, TypeRange inputs, RankedTensorType result,
-    llvm::function_ref<Value(OpBuilder &, ValueRange)> build, bool usesRules) {
+void Compiled::compile(const TargetOptions &options, TypeRange inputs,
+                       RankedTensorType result,
+                       llvm::function_ref<Value(OpBuilder &, ValueRange)> build,
+                       bool usesRules) {
   MLIRContext *context = &getContext();
   OwningOpRef<ModuleOp> module = ModuleOp::create(UnknownLoc::get(context));
   OpBuilder b = OpBuilder::atBlockEnd(module->getBody());
