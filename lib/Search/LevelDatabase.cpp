@@ -10,6 +10,7 @@
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/Process.h"
 #include <cmath>
 
 using namespace mlir;
@@ -25,7 +26,10 @@ const std::string &LevelDatabase::getProgramHash() {
     std::string path = llvm::sys::fs::getMainExecutable(nullptr, &anchor);
     auto file = llvm::MemoryBuffer::getFile(path, /*IsText=*/false,
                                             /*RequiresNullTerminator=*/false);
-    return file ? hashHex((*file)->getBuffer()) : std::string("unknown");
+    // What cannot be told apart must not be shared with other runs.
+    return file ? hashHex((*file)->getBuffer())
+                : "unknown" +
+                      std::to_string(llvm::sys::Process::GetRandomNumber());
   }();
   return hash;
 }

@@ -6,6 +6,7 @@
 
 #include "compress/Target/Contraction.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Matchers.h"
 
 using namespace mlir;
@@ -169,6 +170,41 @@ std::optional<ConvShape> compress::matchConv(ContractOp op) {
       out != expectedOut || (rhs != groupFirst && rhs != filterFirst))
     return std::nullopt;
   return shape;
+}
+
+Value compress::peelPad(Value value, unsigned spatial,
+                        MutableArrayRef<int64_t> low,
+                        MutableArrayRef<int64_t> high) {
+  auto pad = value.getDefiningOp<tensor::PadOp>();
+  if (!pad)
+    return value;
+  Value with = pad.getConstantPaddingValue();
+  if (!with || !matchPattern(with, m_AnyZeroFloat()))
+    return value;
+  // A dynamic amount is negative here, too.
+  ArrayRef<int64_t> lows = pad.getStaticLow(), highs = pad.getStaticHigh();
+  unsigned plain = lows.size() - spatial;
+  for (unsigned i = 0; i < lows.size(); ++i)
+    if (lows[i] < 0 || highs[i] < 0 || (i < plain && (lows[i] || highs[i])))
+      return value;
+  for (unsigned i = 0; i < spatial; ++i) {
+    low[i] += lows[plain + i];
+    high[i] += highs[plain + i];
+  }
+  return pad.getSource();
+}
+
+Value compress::peelUnitAxis(Value value) {
+  auto expand = value.getDefiningOp<tensor::ExpandShapeOp>();
+  if (!expand)
+    return value;
+  ArrayRef<int64_t> from = expand.getSrcType().getShape(),
+                    to = expand.getResultType().getShape();
+  if (to.size() != from.size() + 1 || to[2] != 1 ||
+      to.take_front(2) != from.take_front(2) ||
+      to.drop_front(3) != from.drop_front(2))
+    return value;
+  return expand.getSrc();
 }
 
 Value compress::matchBias(ContractOp op, unsigned axis, bool &isZero) {

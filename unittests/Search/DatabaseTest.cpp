@@ -132,7 +132,9 @@ TEST_F(DatabaseTest, BrokenEntriesAreMadeAgain) {
   };
   std::string whole = read();
   auto check = [&](std::string bytes) {
-    { std::ofstream(path, std::ios::binary) << bytes; }
+    {
+      std::ofstream(path, std::ios::binary) << bytes;
+    }
     size_t broken = cache->getNumBroken();
     EXPECT_EQ(llvm::cantFail(database.getSummary(site(), level)).error.relative,
               error);

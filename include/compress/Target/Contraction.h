@@ -41,6 +41,16 @@ struct ConvShape {
 /// [n, (g), (f), spatial...].
 std::optional<ConvShape> matchConv(ContractOp op);
 
+/// What a static zero padding of the last `spatial` axes pads, with its amounts
+/// added to `low` and `high` (one element per spatial axis); `value` itself
+/// where there is no such padding.
+mlir::Value peelPad(mlir::Value value, unsigned spatial,
+                    llvm::MutableArrayRef<int64_t> low,
+                    llvm::MutableArrayRef<int64_t> high);
+
+/// What `value` is without a unit axis that was inserted after the first two.
+mlir::Value peelUnitAxis(mlir::Value value);
+
 /// Static extents of the loops; kDynamic where unknown.
 llvm::SmallVector<int64_t> getLoopExtents(ContractOp op);
 

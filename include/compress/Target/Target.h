@@ -60,6 +60,11 @@ public:
   /// of their encodings (`compress-rewrite-contract`) and offered again.
   virtual bool usesContractRules() const { return true; }
 
+  /// Patterns for contractions that neither a claim nor a rule took, such as
+  /// those that a claim left to a rule which then did not pay. Applied last.
+  virtual void populateFallbackPatterns(mlir::RewritePatternSet &patterns,
+                                        const TargetOptions &options) const {}
+
   /// Predicted seconds of one execution, or nothing when this target does not
   /// claim it. All shapes must be static.
   virtual std::optional<double>

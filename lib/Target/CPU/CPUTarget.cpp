@@ -67,6 +67,11 @@ public:
     populateCPUDensePatterns(patterns, options);
   }
 
+  void populateFallbackPatterns(RewritePatternSet &patterns,
+                                const TargetOptions &options) const override {
+    populateCPUFallbackPatterns(patterns, options);
+  }
+
   std::optional<double>
   estimateSeconds(ContractOp op, const TargetOptions &options) const override {
     if (!matchMatmul(op) && !matchConv(op))

@@ -25,41 +25,6 @@ using namespace mlir;
 using namespace compress;
 using namespace compress::cpu;
 
-/// Takes a static zero padding of the spatial axes apart: zero has a code of
-/// its own, so padding before and after encoding are the same.
-static Value peelPad(Value value, unsigned spatial, CodeConv &conv) {
-  auto pad = value.getDefiningOp<tensor::PadOp>();
-  if (!pad)
-    return value;
-  Value with = pad.getConstantPaddingValue();
-  if (!with || !matchPattern(with, m_AnyZeroFloat()))
-    return value;
-  ArrayRef<int64_t> lows = pad.getStaticLow(), highs = pad.getStaticHigh();
-  unsigned plain = lows.size() - spatial;
-  for (unsigned i = 0; i < lows.size(); ++i)
-    if (lows[i] < 0 || highs[i] < 0 || (i < plain && (lows[i] || highs[i])))
-      return value;
-  for (unsigned i = 0; i < spatial; ++i) {
-    conv.padLow[2 - spatial + i] += lows[plain + i];
-    conv.padHigh[2 - spatial + i] += highs[plain + i];
-  }
-  return pad.getSource();
-}
-
-/// Takes the insertion of a unit axis after the first two apart.
-static Value peelUnitAxis(Value value) {
-  auto expand = value.getDefiningOp<tensor::ExpandShapeOp>();
-  if (!expand)
-    return value;
-  ArrayRef<int64_t> from = expand.getSrcType().getShape(),
-                    to = expand.getResultType().getShape();
-  if (to.size() != from.size() + 1 || to[2] != 1 ||
-      to.take_front(2) != from.take_front(2) ||
-      to.drop_front(3) != from.drop_front(2))
-    return value;
-  return expand.getSrc();
-}
-
 /// The panels of `emitDotTile`: i8 [step, column, 4] over runs of the window.
 static HostTensor packWindows(const CodeConv &conv,
                               const WeightMatrix &weight) {
@@ -182,11 +147,17 @@ struct CodeConvPattern : public OpRewritePattern<ContractOp> {
 
     CodeConv conv = describe(*shape, extents);
     conv.isDepthwise = isDepthwise;
+    auto peel = [&](Value value) {
+      return peelPad(value, spatial,
+                     MutableArrayRef(conv.padLow).take_back(spatial),
+                     MutableArrayRef(conv.padHigh).take_back(spatial));
+    };
     // pad(unit axis(decode(encode(x)))), any of the first absent.
     Value encoded = op.getLhs();
     if (!isa_and_present<CompressedTensorType>(encoded.getType())) {
-      Value value = peelUnitAxis(peelPad(encoded, spatial, conv));
-      auto decode = peelPad(value, spatial, conv).getDefiningOp<DecodeOp>();
+      // Zero has a code, so padding before and after encoding are the same.
+      Value value = peelUnitAxis(peel(encoded));
+      auto decode = peel(value).getDefiningOp<DecodeOp>();
       if (!decode)
         return rewriter.notifyMatchFailure(op, "no encoded activation");
       encoded = decode.getSource();
@@ -195,7 +166,7 @@ struct CodeConvPattern : public OpRewritePattern<ContractOp> {
     std::optional<StaticEncoding> inner;
     Value source;
     if (auto encode = encoded.getDefiningOp<EncodeOp>()) {
-      source = peelPad(encode.getSource(), spatial, conv);
+      source = peel(encode.getSource());
       if (source != encode.getSource() &&
           !(inner =
                 matchStaticEncoding(encode.getType(), encode.getParameters())))

@@ -81,7 +81,7 @@ struct DenseConv : public OpRewritePattern<ContractOp> {
 
     SmallVector<int64_t> padsBegin(spatial, 0), padsEnd(spatial, 0);
     Value source = op.getLhs();
-    foldPad(source, lhsGroups.size(), spatial, padsBegin, padsEnd);
+    source = peelPad(source, spatial, padsBegin, padsEnd);
     Value lhs =
         regroup(rewriter, loc, decoded(rewriter, loc, source), lhsGroups);
     Value rhs =
@@ -112,32 +112,6 @@ struct DenseConv : public OpRewritePattern<ContractOp> {
       result = addInit(rewriter, loc, result, op.getInit());
     rewriter.replaceOp(op, result);
     return success();
-  }
-
-  /// Takes a static zero padding of the spatial axes into the kernel's own.
-  static void foldPad(Value &source, unsigned, unsigned spatial,
-                      SmallVectorImpl<int64_t> &begin,
-                      SmallVectorImpl<int64_t> &end) {
-    auto pad = source.getDefiningOp<tensor::PadOp>();
-    if (!pad || !pad.getConstantPaddingValue() ||
-        !matchPattern(pad.getConstantPaddingValue(), m_AnyZeroFloat()))
-      return;
-    ArrayRef<int64_t> low = pad.getStaticLow(), high = pad.getStaticHigh();
-    if (llvm::any_of(low, ShapedType::isDynamic) ||
-        llvm::any_of(high, ShapedType::isDynamic))
-      return;
-    unsigned plain = low.size() - spatial;
-    for (unsigned i = 0; i < plain; ++i)
-      if (low[i] || high[i])
-        return;
-    for (unsigned i = 0; i < spatial; ++i)
-      if (low[plain + i] < 0 || high[plain + i] < 0)
-        return;
-    for (unsigned i = 0; i < spatial; ++i) {
-      begin[i] = low[plain + i];
-      end[i] = high[plain + i];
-    }
-    source = pad.getSource();
   }
 };
 } // namespace

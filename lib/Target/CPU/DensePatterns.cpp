@@ -152,7 +152,10 @@ static bool paysToSplit(SumAttr sum, ArrayRef<unsigned> rows,
 
 namespace {
 struct DenseMatmul : public OpRewritePattern<ContractOp> {
-  using OpRewritePattern::OpRewritePattern;
+  /// `isLast`: no rule comes after this pattern, so it decodes what it would
+  /// else leave to one.
+  DenseMatmul(MLIRContext *context, bool isLast)
+      : OpRewritePattern(context), isLast(isLast) {}
 
   /// Groups the axes of an operand as [batch..., first, second] or with the
   /// last two in the order found; `permutation` brings them into that order.
@@ -208,9 +211,10 @@ struct DenseMatmul : public OpRewritePattern<ContractOp> {
     if (!shape || elementOf(op.getLhs()) != f32 ||
         elementOf(op.getRhs()) != f32 || elementOf(op.getInit()) != f32)
       return rewriter.notifyMatchFailure(op, "not an f32 matrix product");
-    // Factors are multiplied one after another; if that costs more, they come
-    // back decoded.
+    // Factors are multiplied one after another, unless that costs more.
     for (bool isLhs : {true, false}) {
+      if (isLast)
+        break;
       Value operand = isLhs ? op.getLhs() : op.getRhs();
       if (auto type = dyn_cast<CompressedTensorType>(operand.getType())) {
         if (isa<FactoredAttr>(type.getEncoding()))
@@ -290,12 +294,19 @@ struct DenseMatmul : public OpRewritePattern<ContractOp> {
     rewriter.replaceOp(op, result);
     return success();
   }
+
+  bool isLast;
 };
 } // namespace
 
+void compress::populateCPUFallbackPatterns(RewritePatternSet &patterns,
+                                           const TargetOptions &) {
+  patterns.add<DenseMatmul>(patterns.getContext(), /*isLast=*/true);
+}
+
 void compress::populateCPUDensePatterns(RewritePatternSet &patterns,
                                         const TargetOptions &options) {
-  patterns.add<DenseMatmul>(patterns.getContext());
+  patterns.add<DenseMatmul>(patterns.getContext(), /*isLast=*/false);
   populateDenseConvPatterns(patterns);
   populateFloatConvPatterns(patterns, options);
 }

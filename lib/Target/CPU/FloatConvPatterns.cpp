@@ -31,26 +31,6 @@ using namespace compress::cpu;
 // What surrounds a convolution
 //===----------------------------------------------------------------------===//
 
-/// Takes a static zero padding of the last two or fewer axes apart.
-static Value peelPad(Value value, unsigned spatial, FloatConv &conv) {
-  auto pad = value.getDefiningOp<tensor::PadOp>();
-  if (!pad)
-    return value;
-  Value with = pad.getConstantPaddingValue();
-  if (!with || !matchPattern(with, m_AnyZeroFloat()))
-    return value;
-  ArrayRef<int64_t> lows = pad.getStaticLow(), highs = pad.getStaticHigh();
-  unsigned plain = lows.size() - spatial;
-  for (unsigned i = 0; i < lows.size(); ++i)
-    if (lows[i] < 0 || highs[i] < 0 || (i < plain && (lows[i] || highs[i])))
-      return value;
-  for (unsigned i = 0; i < spatial; ++i) {
-    conv.padLow[2 - spatial + i] += lows[plain + i];
-    conv.padHigh[2 - spatial + i] += highs[plain + i];
-  }
-  return pad.getSource();
-}
-
 /// Sees [n, g, c, spatial...] as [n, g * c, spatial...] where that only undoes
 /// an expansion.
 static Value peelGroups(Value value, unsigned spatial) {
@@ -207,8 +187,12 @@ struct GeneratedFloatConv : public OpRewritePattern<ContractOp> {
       return hasTwo ? peelGroups(value, spatial) : value;
     };
     FloatConv padded = conv;
-    Value source =
-        peelPad(peel(peelPad(input, spatial, padded)), spatial, padded);
+    auto peelPads = [&](Value value) {
+      return peelPad(value, spatial,
+                     MutableArrayRef(padded.padLow).take_back(spatial),
+                     MutableArrayRef(padded.padHigh).take_back(spatial));
+    };
+    Value source = peelPads(peel(peelPads(input)));
     auto sourceType = mlir::cast<RankedTensorType>(source.getType());
     if (!setSizes(padded, sourceType) || !padded.isSupported()) {
       // Too much padding for the kernel stays outside.

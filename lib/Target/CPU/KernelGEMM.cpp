@@ -207,6 +207,50 @@ void compress::cpu::emitPanel(
 }
 
 //===----------------------------------------------------------------------===//
+// Results
+//===----------------------------------------------------------------------===//
+
+DotColumns compress::cpu::loadDotColumns(KernelBuilder &k, const KernelISA &isa,
+                                         const DotResults &results, Value n,
+                                         int64_t valid) {
+  unsigned lanes = isa.getLanes();
+  DotColumns columns;
+  columns.n = n;
+  if (valid < lanes)
+    columns.mask = k.prefixMask(lanes, valid);
+  columns.sums = k.loadVector(lanes, results.columnSums, n);
+  columns.scales = k.loadVector(lanes, results.columnScales, n);
+  if (results.bias)
+    columns.bias = columns.mask
+                       ? k.loadMasked(lanes, results.bias, n, columns.mask)
+                       : k.loadVector(lanes, results.bias, n);
+  return columns;
+}
+
+void compress::cpu::storeDotResults(KernelBuilder &k, const KernelISA &isa,
+                                    const DotResults &results,
+                                    const DotColumns &columns, Value row,
+                                    Value sums) {
+  unsigned lanes = isa.getLanes();
+  Value group = results.perRow ? row : k.index(0);
+  Value zero = k.splat(k.load(results.rowZeros, group), lanes);
+  Value scale = k.splat(k.load(results.rowScales, group), lanes);
+  sums = k.sub(sums, k.mul(zero, columns.sums));
+  Value value = k.mulF(k.convert(sums, k.f32()), k.mulF(scale, columns.scales));
+  SmallVector<Value> at{row, columns.n};
+  if (columns.bias)
+    value = k.addF(value, columns.bias);
+  if (results.init == InitKind::Accumulate)
+    value = k.addF(
+        value, columns.mask ? k.loadMasked(lanes, results.out, at, columns.mask)
+                            : k.loadVector(lanes, results.out, at));
+  if (columns.mask)
+    k.storeMasked(value, results.out, at, columns.mask);
+  else
+    k.storeVector(value, results.out, at);
+}
+
+//===----------------------------------------------------------------------===//
 // Matrix product
 //===----------------------------------------------------------------------===//
 
@@ -262,9 +306,15 @@ std::string compress::cpu::generateDotGEMM(ModuleOp module,
         k.mul(blocks, panels.getCount()), isSmall,
         [&](KernelBuilder &k, Value task) {
           ValueRange args = k.getArguments();
-          Value a = args[0], rowScales = args[1], rowZeros = args[2],
-                packed = args[3], columnSums = args[4], columnScales = args[5];
-          Value out = args[args.size() - 2];
+          Value a = args[0], packed = args[3], out = args[args.size() - 2];
+          DotResults results{args[1],
+                             args[2],
+                             args[4],
+                             args[5],
+                             gemm.init == InitKind::Bias ? args[6] : Value(),
+                             out,
+                             gemm.perRow,
+                             gemm.init};
           Value rows = k.dim(out, 0);
           // Neighbouring tasks share a panel, so it stays in the cache.
           Value blocks = k.ceilDiv(rows, blockRows);
@@ -276,44 +326,13 @@ std::string compress::cpu::generateDotGEMM(ModuleOp module,
           Value panelBase = k.mul(column, axis.getPaddedExtent());
           emitPanel(k, panels, panel, [&](unsigned vectors, int64_t columns) {
             unsigned lanes = isa.getLanes();
-            // What a vector of columns needs to become results.
-            struct Columns {
-              Value n, mask, sums, scales, bias;
-            };
             auto loadColumns = [&](unsigned v) {
-              Columns result;
-              int64_t valid = std::min<int64_t>(lanes, columns - v * lanes);
-              result.n = k.add(column, v * lanes);
-              if (valid < lanes)
-                result.mask = k.prefixMask(lanes, valid);
-              result.sums = k.loadVector(lanes, columnSums, result.n);
-              result.scales = k.loadVector(lanes, columnScales, result.n);
-              if (gemm.init == InitKind::Bias)
-                result.bias =
-                    result.mask
-                        ? k.loadMasked(lanes, args[6], result.n, result.mask)
-                        : k.loadVector(lanes, args[6], result.n);
-              return result;
+              return loadDotColumns(
+                  k, isa, results, k.add(column, v * lanes),
+                  std::min<int64_t>(lanes, columns - v * lanes));
             };
-            // Writes the results of one row from its integer sums.
-            auto finish = [&](Value row, const Columns &c, Value sum) {
-              Value group = gemm.perRow ? row : k.index(0);
-              Value zero = k.splat(k.load(rowZeros, group), lanes);
-              Value scale = k.splat(k.load(rowScales, group), lanes);
-              sum = k.sub(sum, k.mul(zero, c.sums));
-              Value value =
-                  k.mulF(k.convert(sum, k.f32()), k.mulF(scale, c.scales));
-              SmallVector<Value> position{row, c.n};
-              if (c.bias)
-                value = k.addF(value, c.bias);
-              if (gemm.init == InitKind::Accumulate)
-                value = k.addF(
-                    value, c.mask ? k.loadMasked(lanes, out, position, c.mask)
-                                  : k.loadVector(lanes, out, position));
-              if (c.mask)
-                k.storeMasked(value, out, position, c.mask);
-              else
-                k.storeVector(value, out, position);
+            auto finish = [&](Value row, const DotColumns &c, Value sum) {
+              storeDotResults(k, isa, results, c, row, sum);
             };
             int64_t rowBytes = isa.getRowBytes(gemm.k);
             auto emitVectors = [&] {
@@ -326,7 +345,7 @@ std::string compress::cpu::generateDotGEMM(ModuleOp module,
                                  emitDotTile(k, isa, axis, vectors, a, bases,
                                              packed, panelBase);
                              for (unsigned v = 0; v < vectors; ++v) {
-                               Columns c = loadColumns(v);
+                               DotColumns c = loadColumns(v);
                                for (unsigned r = 0; r < count; ++r)
                                  finish(k.add(at, r), c, sums[r * vectors + v]);
                              }
@@ -343,7 +362,7 @@ std::string compress::cpu::generateDotGEMM(ModuleOp module,
                                    k.mul(at, rowBytes), rowBytes, packed,
                                    panelBase, sums);
               Value count = k.minimum(k.sub(end, at), k.index(rows));
-              SmallVector<Columns> table;
+              SmallVector<DotColumns> table;
               for (unsigned v = 0; v < vectors; ++v)
                 table.push_back(loadColumns(v));
               k.loop(k.index(0), count, 1, [&](Value r) {

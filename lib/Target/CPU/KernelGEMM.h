@@ -79,8 +79,7 @@ enum class InitKind { Zero, Bias, Accumulate };
 /// "zero", "bias" or "acc", for names.
 llvm::StringRef getInitName(InitKind init);
 
-//===--- Activations to codes
-//----------------------------------------------===//
+//===--- Activations to codes --------------------------------------------===//
 
 /// Codes are stored as u8: those of a signed type are shifted by 128, and so
 /// are zero points.
@@ -139,8 +138,7 @@ struct QuantizeImages {
 std::string generateQuantizeImages(mlir::ModuleOp module,
                                    const QuantizeImages &q);
 
-//===--- Products
-//----------------------------------------------------------===//
+//===--- Products --------------------------------------------------------===//
 
 /// out[m, n] = init + (sum (a - zero[m]) * b[n]) * scale[m] * scales[n].
 ///   ins a: i8 [..] with row stride `rowBytes`, scale: f32 [M or 1],
@@ -179,8 +177,7 @@ std::string generateDotConv(mlir::ModuleOp module, const DotConv &conv);
 inline constexpr int64_t kMaxDepthwiseTaps = 64;
 std::string generateDepthwiseConv(mlir::ModuleOp module, const DotConv &conv);
 
-//===--- Shared by the two
-//-------------------------------------------------===//
+//===--- Shared by the two -----------------------------------------------===//
 
 /// Brings i32 lanes of four bytes into the form that `emitDot` multiplies.
 llvm::SmallVector<Value> splitBytes(KernelBuilder &k, const KernelISA &isa,
@@ -190,6 +187,26 @@ llvm::SmallVector<Value> splitBytes(KernelBuilder &k, const KernelISA &isa,
 Value emitDot(KernelBuilder &k, const KernelISA &isa, Value sum,
               llvm::ArrayRef<Value> unsignedBytes,
               llvm::ArrayRef<Value> signedBytes);
+/// What integer sums become results by: the arguments of a kernel for that.
+///   rowScales: f32 [G], rowZeros: i32 [G], columnSums: i32 [padded N],
+///   columnScales: f32 [padded N], bias: f32 [N] or null, out: f32 [M, N]
+struct DotResults {
+  Value rowScales, rowZeros, columnSums, columnScales, bias, out;
+  /// G = 1 when not `perRow`, else M.
+  bool perRow;
+  InitKind init;
+};
+/// What a vector of columns needs of these, loaded once for many rows.
+struct DotColumns {
+  Value n, mask, sums, scales, bias;
+};
+/// The `valid` columns from `n` on, at most a vector.
+DotColumns loadDotColumns(KernelBuilder &k, const KernelISA &isa,
+                          const DotResults &results, Value n, int64_t valid);
+/// Stores the results of one row from its integer sums.
+void storeDotResults(KernelBuilder &k, const KernelISA &isa,
+                     const DotResults &results, const DotColumns &columns,
+                     Value row, Value sums);
 /// One register tile: rows of A at byte offsets `rowBases`, a panel of B at
 /// `panelBase`. Returns i32 vectors, row by row.
 llvm::SmallVector<Value> emitDotTile(KernelBuilder &k, const KernelISA &isa,

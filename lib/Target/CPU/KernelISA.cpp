@@ -9,171 +9,137 @@
 using namespace compress;
 using namespace compress::cpu;
 
-// Best first. Tiles keep accumulators, one row of B and one broadcast of A in
+//===----------------------------------------------------------------------===//
+// The table. Tiles keep accumulators, one row of B and one broadcast of A in
 // registers: 6 x 4 + 4 + 1 of 32, 6 x 2 + 2 + 1 of 16; splitting bytes into
 // 16-bit halves doubles what A and B need.
-static const KernelISA kTable[] = {
-    {"amx",
-     {"avx512f", "avx512bw", "avx512vl", "avx512vnni", "amx-tile", "amx-int8",
-      nullptr},
-     512,
-     "llvm.x86.avx512.vpdpbusd.512",
-     nullptr,
-     "llvm.x86.avx512.permvar.sf.512",
-     "llvm.x86.avx512.vpermi2var.ps.512",
-     true,
-     true,
-     true,
-     4,
-     {8, 8, 8, 6},
-     {8, 8, 8, 6},
-     {6, 6, 4, 3},
-     3},
-    {"avx512vnni",
-     {"avx512f", "avx512bw", "avx512vl", "avx512vnni", nullptr},
-     512,
-     "llvm.x86.avx512.vpdpbusd.512",
-     nullptr,
-     "llvm.x86.avx512.permvar.sf.512",
-     "llvm.x86.avx512.vpermi2var.ps.512",
-     false,
-     true,
-     true,
-     4,
-     {8, 8, 8, 6},
-     {8, 8, 8, 6},
-     {6, 6, 4, 3},
-     3},
-    {"avx512bw",
-     {"avx512f", "avx512bw", "avx512vl", nullptr},
-     512,
-     nullptr,
-     "llvm.x86.avx512.pmaddw.d.512",
-     "llvm.x86.avx512.permvar.sf.512",
-     "llvm.x86.avx512.vpermi2var.ps.512",
-     false,
-     true,
-     true,
-     4,
-     {8, 8, 6, 5},
-     {8, 8, 8, 6},
-     {6, 5, 3, 2},
-     3},
-    {"avxvnni",
-     {"avx2", "fma", "f16c", "avxvnni", nullptr},
-     256,
-     "llvm.x86.avx512.vpdpbusd.256",
-     nullptr,
-     nullptr,
-     nullptr,
-     false,
-     true,
-     true,
-     2,
-     {6, 6},
-     {6, 6},
-     {4, 2},
-     2},
-    {"avx2",
-     {"avx2", "fma", "f16c", nullptr},
-     256,
-     nullptr,
-     "llvm.x86.avx2.pmadd.wd",
-     nullptr,
-     nullptr,
-     false,
-     true,
-     true,
-     2,
-     {4, 4},
-     {6, 6},
-     {3, 1},
-     2},
-    {"sse2",
-     {"sse2", nullptr},
-     128,
-     nullptr,
-     "llvm.x86.sse2.pmadd.wd",
-     nullptr,
-     nullptr,
-     false,
-     false,
-     false,
-     2,
-     {4, 4},
-     {4, 4},
-     {3, 1},
-     2},
-    {"neon-i8mm",
-     {"neon", "dotprod", "i8mm", nullptr},
-     128,
-     "llvm.aarch64.neon.usdot.v4i32.v16i8",
-     nullptr,
-     nullptr,
-     nullptr,
-     false,
-     true,
-     true,
-     4,
-     {8, 8, 8, 6},
-     {8, 8, 8, 6},
-     {6, 6, 4, 3},
-     3},
-    {"neon-dotprod",
-     {"neon", "dotprod", nullptr},
-     128,
-     nullptr,
-     nullptr,
-     nullptr,
-     nullptr,
-     false,
-     true,
-     true,
-     4,
-     {8, 8, 6, 4},
-     {8, 8, 8, 6},
-     {6, 5, 3, 2},
-     3,
-     "llvm.aarch64.neon.sdot.v4i32.v16i8"},
-    {"neon",
-     {"neon", nullptr},
-     128,
-     nullptr,
-     nullptr,
-     nullptr,
-     nullptr,
-     false,
-     true,
-     true,
-     2,
-     {4, 4},
-     {8, 8},
-     {3, 1},
-     2},
-    {"portable",
-     {nullptr},
-     128,
-     nullptr,
-     nullptr,
-     nullptr,
-     nullptr,
-     false,
-     false,
-     false,
-     2,
-     {2, 2},
-     {4, 4},
-     {1, 1},
-     2},
-};
+//===----------------------------------------------------------------------===//
+
+static KernelISA getPortable() {
+  KernelISA isa;
+  isa.name = "portable";
+  isa.vectorBits = 128;
+  isa.maxVectors = 2;
+  isa.dotRows = {2, 2};
+  isa.floatRows = {4, 4};
+  isa.blockRows = {1, 1};
+  isa.floatVectors = 2;
+  return isa;
+}
+
+static KernelISA getSSE2() {
+  KernelISA isa = getPortable();
+  isa.name = "sse2";
+  isa.features = {"sse2"};
+  isa.dotS16 = "llvm.x86.sse2.pmadd.wd";
+  isa.dotRows = {4, 4};
+  isa.blockRows = {3, 1};
+  return isa;
+}
+
+static KernelISA getAVX2() {
+  KernelISA isa = getSSE2();
+  isa.name = "avx2";
+  isa.features = {"avx2", "fma", "f16c"};
+  isa.vectorBits = 256;
+  isa.dotS16 = "llvm.x86.avx2.pmadd.wd";
+  isa.hasFMA = isa.hasF16C = true;
+  isa.floatRows = {6, 6};
+  return isa;
+}
+
+static KernelISA getAVXVNNI() {
+  KernelISA isa = getAVX2();
+  isa.name = "avxvnni";
+  isa.features.push_back("avxvnni");
+  isa.dotU8S8 = "llvm.x86.avx512.vpdpbusd.256";
+  isa.dotS16 = nullptr;
+  isa.dotRows = {6, 6};
+  isa.blockRows = {4, 2};
+  return isa;
+}
+
+static KernelISA getAVX512BW() {
+  KernelISA isa;
+  isa.name = "avx512bw";
+  isa.features = {"avx512f", "avx512bw", "avx512vl"};
+  isa.vectorBits = 512;
+  isa.dotS16 = "llvm.x86.avx512.pmaddw.d.512";
+  isa.permuteF32 = "llvm.x86.avx512.permvar.sf.512";
+  isa.permute2F32 = "llvm.x86.avx512.vpermi2var.ps.512";
+  isa.hasFMA = isa.hasF16C = true;
+  isa.maxVectors = 4;
+  isa.dotRows = {8, 8, 6, 5};
+  isa.floatRows = {8, 8, 8, 6};
+  isa.blockRows = {6, 5, 3, 2};
+  isa.floatVectors = 3;
+  return isa;
+}
+
+static KernelISA getAVX512VNNI() {
+  KernelISA isa = getAVX512BW();
+  isa.name = "avx512vnni";
+  isa.features.push_back("avx512vnni");
+  isa.dotU8S8 = "llvm.x86.avx512.vpdpbusd.512";
+  isa.dotS16 = nullptr;
+  isa.dotRows = {8, 8, 8, 6};
+  isa.blockRows = {6, 6, 4, 3};
+  return isa;
+}
+
+static KernelISA getAMX() {
+  KernelISA isa = getAVX512VNNI();
+  isa.name = "amx";
+  isa.features.append({"amx-tile", "amx-int8"});
+  isa.hasDotTiles = true;
+  return isa;
+}
+
+static KernelISA getNEON() {
+  KernelISA isa = getPortable();
+  isa.name = "neon";
+  isa.features = {"neon"};
+  isa.hasFMA = isa.hasF16C = true;
+  isa.dotRows = {4, 4};
+  isa.floatRows = {8, 8};
+  isa.blockRows = {3, 1};
+  return isa;
+}
+
+static KernelISA getNEONDotProd() {
+  KernelISA isa = getNEON();
+  isa.name = "neon-dotprod";
+  isa.features.push_back("dotprod");
+  isa.dotS8S8 = "llvm.aarch64.neon.sdot.v4i32.v16i8";
+  isa.maxVectors = 4;
+  isa.dotRows = {8, 8, 6, 4};
+  isa.floatRows = {8, 8, 8, 6};
+  isa.blockRows = {6, 5, 3, 2};
+  isa.floatVectors = 3;
+  return isa;
+}
+
+static KernelISA getNEONI8MM() {
+  KernelISA isa = getNEONDotProd();
+  isa.name = "neon-i8mm";
+  isa.features.push_back("i8mm");
+  isa.dotU8S8 = "llvm.aarch64.neon.usdot.v4i32.v16i8";
+  isa.dotS8S8 = nullptr;
+  isa.dotRows = {8, 8, 8, 6};
+  isa.blockRows = {6, 6, 4, 3};
+  return isa;
+}
 
 const KernelISA &compress::cpu::selectKernelISA(const TargetOptions &options) {
-  for (const KernelISA &isa : kTable) {
-    bool available = true;
-    for (const char *const *feature = isa.features; *feature; ++feature)
-      available &= options.hasFeature(*feature);
-    if (available)
+  // Best first.
+  static const KernelISA table[] = {
+      getAMX(),  getAVX512VNNI(), getAVX512BW(), getAVXVNNI(),
+      getAVX2(), getSSE2(),       getNEONI8MM(), getNEONDotProd(),
+      getNEON(), getPortable()};
+  for (const KernelISA &isa : table)
+    if (llvm::all_of(isa.features, [&](const char *feature) {
+          return options.hasFeature(feature);
+        }))
       return isa;
-  }
   llvm_unreachable("the last row asks for nothing");
 }

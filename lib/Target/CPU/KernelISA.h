@@ -13,39 +13,40 @@
 #define COMPRESS_LIB_TARGET_CPU_KERNELISA_H
 
 #include "compress/Target/Target.h"
+#include <array>
 
 namespace compress::cpu {
 
 struct KernelISA {
-  const char *name;
-  /// LLVM features that must all be there; ends with null.
-  const char *features[8];
-  unsigned vectorBits;
+  const char *name = nullptr;
+  /// LLVM features that must all be there.
+  llvm::SmallVector<const char *, 8> features;
+  unsigned vectorBits = 0;
   /// `acc[i32] += sum of 4 x u8 * s8`, or null.
-  const char *dotU8S8;
+  const char *dotU8S8 = nullptr;
   /// `sum of 2 x s16 * s16` into i32 lanes, or null. Used where there is no
   /// `dotU8S8`; exact, unlike the saturating 8-bit multiply-add.
-  const char *dotS16;
+  const char *dotS16 = nullptr;
   /// Looks up 32-bit lanes of a whole vector by the low bits of i32 indices, or
   /// null. The vector holds at least 16 lanes.
-  const char *permuteF32;
+  const char *permuteF32 = nullptr;
   /// The same in two vectors of 16 lanes, (low, indices, high), or null.
-  const char *permute2F32;
+  const char *permute2F32 = nullptr;
   /// Whether there are tile registers of 16 rows of 64 bytes with
   /// `acc[i32] += sum of 4 x u8 * s8`: the amx dialect.
-  bool hasDotTiles;
+  bool hasDotTiles = false;
   /// Whether f32 multiply-add and the f16 conversions are instructions.
-  bool hasFMA, hasF16C;
+  bool hasFMA = false, hasF16C = false;
   /// Register tiles: columns are counted in vectors. `rows[v - 1]` is the
   /// number of rows of a tile that is v vectors wide.
-  unsigned maxVectors;
-  unsigned dotRows[4];
-  unsigned floatRows[4];
+  unsigned maxVectors = 0;
+  std::array<unsigned, 4> dotRows = {};
+  std::array<unsigned, 4> floatRows = {};
   /// Rows of integer tiles whose sums are added to f32 ones block by block:
   /// twice the accumulators.
-  unsigned blockRows[4];
+  std::array<unsigned, 4> blockRows = {};
   /// Width of a panel of float weights.
-  unsigned floatVectors;
+  unsigned floatVectors = 0;
   /// `acc[i32] += sum of 4 x s8 * s8`, or null; used where there is no
   /// `dotU8S8`, with the upper bit of u8 apart.
   const char *dotS8S8 = nullptr;

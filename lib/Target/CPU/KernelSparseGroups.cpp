@@ -290,26 +290,10 @@ void Emitter::emitDotProducts(Value firstTile, int64_t count,
 }
 
 void Emitter::storeOutputs(Value sum, Value row, Value n, int64_t valid) {
-  Value mask = valid < lanes ? k.prefixMask(lanes, valid) : Value();
-  auto load = [&](Value memref, ValueRange at) {
-    return mask ? k.loadMasked(lanes, memref, at, mask)
-                : k.loadVector(lanes, memref, at);
-  };
-  Value group = gemm.perRow ? row : k.index(0);
-  Value zero = k.splat(k.load(rowZeros, group), lanes);
-  Value scale = k.splat(k.load(rowScales, group), lanes);
-  sum = k.sub(sum, k.mul(zero, k.loadVector(lanes, columnSums, n)));
-  Value value = k.mulF(k.convert(sum, k.f32()),
-                       k.mulF(scale, k.loadVector(lanes, columnScales, n)));
-  SmallVector<Value> at{row, n};
-  if (bias)
-    value = k.addF(value, load(bias, n));
-  if (gemm.init == InitKind::Accumulate)
-    value = k.addF(value, load(out, at));
-  if (mask)
-    k.storeMasked(value, out, at, mask);
-  else
-    k.storeVector(value, out, at);
+  DotResults results{rowScales, rowZeros, columnSums,  columnScales,
+                     bias,      out,      gemm.perRow, gemm.init};
+  storeDotResults(k, isa, results, loadDotColumns(k, isa, results, n, valid),
+                  row, sum);
 }
 
 void Emitter::emitGroup(Value group, Value tile, unsigned vectors,

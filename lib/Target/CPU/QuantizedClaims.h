@@ -1,5 +1,4 @@
-//===- QuantizedClaims.h - What quantized claims share -----------*- C++
-//-*-===//
+//===- QuantizedClaims.h - What quantized claims share ----------*- C++ -*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

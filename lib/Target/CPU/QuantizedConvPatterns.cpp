@@ -21,43 +21,6 @@ using namespace compress::cpu;
 // Matching
 //===----------------------------------------------------------------------===//
 
-/// Takes a static zero padding of the spatial axes apart: zero has a code of
-/// its own, so padding before and after encoding are the same.
-static Value peelPad(Value value, unsigned spatial,
-                     SmallVectorImpl<int64_t> &low,
-                     SmallVectorImpl<int64_t> &high) {
-  auto pad = value.getDefiningOp<tensor::PadOp>();
-  if (!pad)
-    return value;
-  Value with = pad.getConstantPaddingValue();
-  if (!with || !matchPattern(with, m_AnyZeroFloat()))
-    return value;
-  ArrayRef<int64_t> lows = pad.getStaticLow(), highs = pad.getStaticHigh();
-  unsigned plain = lows.size() - spatial;
-  for (unsigned i = 0; i < lows.size(); ++i)
-    if (lows[i] < 0 || highs[i] < 0 || (i < plain && (lows[i] || highs[i])))
-      return value;
-  for (unsigned i = 0; i < spatial; ++i) {
-    low[i] += lows[plain + i];
-    high[i] += highs[plain + i];
-  }
-  return pad.getSource();
-}
-
-/// Takes the insertion of a unit axis after the first two apart.
-static Value peelUnitAxis(Value value) {
-  auto expand = value.getDefiningOp<tensor::ExpandShapeOp>();
-  if (!expand)
-    return value;
-  ArrayRef<int64_t> from = expand.getSrcType().getShape(),
-                    to = expand.getResultType().getShape();
-  if (to.size() != from.size() + 1 || to[2] != 1 ||
-      to.take_front(2) != from.take_front(2) ||
-      to.drop_front(3) != from.drop_front(2))
-    return value;
-  return expand.getSrc();
-}
-
 namespace {
 /// A convolution of an activation that is quantized as one tensor.
 struct EncodedConv {

@@ -10,6 +10,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "KernelSparse.h"
+#include "MatrixProduct.h"
 #include "QuantizedClaims.h"
 #include "compress/Target/CPU/CPUTarget.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
@@ -22,13 +23,6 @@ using namespace compress::cpu;
 
 /// Above this share of stored values a dense product is faster.
 static constexpr double kMaxDensity = 0.6;
-
-static SmallVector<unsigned> getDims(AffineMap map) {
-  SmallVector<unsigned> dims;
-  for (AffineExpr expr : map.getResults())
-    dims.push_back(cast<AffineDimExpr>(expr).getPosition());
-  return dims;
-}
 
 namespace {
 /// A product with a constant sparse weight on one side, seen as
@@ -47,36 +41,16 @@ struct SparseProduct {
 } // namespace
 
 static std::optional<SparseProduct> matchSparseProduct(ContractOp op) {
-  std::optional<MatmulShape> shape = matchMatmul(op);
-  if (!shape || !shape->batch.empty() ||
-      !getElementTypeOrSelf(op.getInit().getType()).isF32())
-    return std::nullopt;
   for (bool weightFirst : {false, true}) {
-    Value weight = weightFirst ? op.getLhs() : op.getRhs();
-    SparseProduct result;
-    result.constant = weight.getDefiningOp<ConstantOp>();
-    if (!result.constant)
+    std::optional<MatrixAxes> axes = matchMatrixAxes(op, weightFirst);
+    auto constant = axes ? axes->weight.getDefiningOp<ConstantOp>() : nullptr;
+    if (!constant)
       continue;
-    result.activation = weightFirst ? op.getRhs() : op.getLhs();
-    result.m = weightFirst ? shape->n : shape->m;
-    result.n = weightFirst ? shape->m : shape->n;
-    // The other operand and the result must have their axes in this order.
-    SmallVector<unsigned> axes = getDims(op.getMap(weightFirst ? 1 : 0));
-    if (axes.size() < result.m.size() ||
-        ArrayRef(axes).take_front(result.m.size()) != ArrayRef(result.m))
-      continue;
-    result.k.assign(axes.begin() + result.m.size(), axes.end());
-    SmallVector<unsigned> out(result.m);
-    llvm::append_range(out, result.n);
-    if (result.n.empty() || result.k.empty() || out != getDims(op.getMap(2)))
-      continue;
-    auto matrix =
-        getSparseMatrix(result.constant, op.getMap(weightFirst ? 0 : 1),
-                        result.n, result.k, getLoopExtents(op));
-    if (!matrix)
-      continue;
-    result.weight = std::move(*matrix);
-    return result;
+    std::optional<SparseMatrix> matrix = getSparseMatrix(
+        constant, axes->weightMap, axes->n, axes->k, getLoopExtents(op));
+    if (matrix)
+      return SparseProduct{axes->activation, constant, axes->m,
+                           axes->n,          axes->k,  std::move(*matrix)};
   }
   return std::nullopt;
 }
@@ -130,12 +104,8 @@ struct SparseMatmul : public OpRewritePattern<ContractOp> {
                     getConstantIntValue(rows).value_or(ShapedType::kDynamic),
                     InitKind::Zero};
     std::string site = getPackedName(product->constant);
-    SmallVector<Value> ins{x,
-                           e.constant(packed.values, site),
-                           e.constant(packed.indices, site + ".indices"),
-                           e.constant(packed.outputs, site + ".outputs"),
-                           e.constant(packed.steps, site + ".steps"),
-                           e.constant(packed.slices, site + ".slices")};
+    SmallVector<Value> ins{x};
+    appendSlices(e, packed, site, ins);
     if (packed.scales)
       ins.push_back(e.constant(packed.scales, site + ".scales"));
     Value bias;

@@ -61,24 +61,25 @@ struct AssignTarget
     // Kernels are generated into the module while patterns run, so one walk
     // over what there was is what we want, not a fixed point.
     FrozenRewritePatternSet frozen(std::move(patterns));
+    RewritePatternSet fallback(context);
+    (*found)->populateFallbackPatterns(fallback, options);
+    FrozenRewritePatternSet frozenFallback(std::move(fallback));
     SmallVector<func::FuncOp> functions(module.getOps<func::FuncOp>());
     for (func::FuncOp function : functions) {
       if (function->hasAttr(kGeneratedAttr))
         continue;
       // What the target does not claim whole it may claim in parts: of a sum,
       // each term before the rule of its encoding.
-      do {
+      auto claim = [&](const FrozenRewritePatternSet &patterns) {
         unsigned before = count(function);
-        walkAndApplyPatterns(function, frozen);
+        walkAndApplyPatterns(function, patterns);
         numClaimed += before - count(function);
+      };
+      do {
+        claim(frozen);
       } while ((*found)->usesContractRules() &&
                applyContractRulesOnce(function) > 0);
-      // Rules that do not pay leave what is better decoded.
-      if ((*found)->usesContractRules() && decodeParts(function)) {
-        unsigned before = count(function);
-        walkAndApplyPatterns(function, frozen);
-        numClaimed += before - count(function);
-      }
+      claim(frozenFallback);
     }
     numLeft += count(module);
     if (remarks)
@@ -88,25 +89,6 @@ struct AssignTarget
             << " and " << op.getRhs().getType()
             << ": it is decoded and computed densely";
       });
-  }
-
-  /// Decodes the operands of contractions that no dense pattern takes as they
-  /// are. Returns whether there were any.
-  static bool decodeParts(Operation *op) {
-    bool changed = false;
-    op->walk([&](ContractOp contract) {
-      for (unsigned operand : {0u, 1u}) {
-        Value value = contract->getOperand(operand);
-        auto type = dyn_cast<CompressedTensorType>(value.getType());
-        if (!type || !isa<FactoredAttr, SumAttr>(type.getEncoding()))
-          continue;
-        OpBuilder builder(contract);
-        contract->setOperand(
-            operand, DecodeOp::create(builder, contract.getLoc(), value));
-        changed = true;
-      }
-    });
-    return changed;
   }
 
   static unsigned count(Operation *op) {

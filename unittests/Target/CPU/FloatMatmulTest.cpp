@@ -16,8 +16,6 @@ using namespace compress;
 using namespace compress::test;
 
 namespace {
-enum class Init { Zero, Bias, Tensor };
-
 struct FloatMatmul {
   int64_t n, k;
   /// The storage of the weight.
@@ -80,36 +78,9 @@ struct FloatMatmul {
     CompressedTensorType type = getWeightType();
     Value rhs =
         compress::ConstantOp::create(b, loc, type, encode(type, weights));
-    SmallVector<OpFoldResult> sizes{tensor::getMixedSize(b, loc, args[0], 0),
-                                    b.getIndexAttr(n)};
-    Value start;
-    if (init == Init::Tensor) {
-      start = args[1];
-    } else {
-      start = tensor::EmptyOp::create(b, loc, sizes, b.getF32Type());
-      if (init == Init::Zero)
-        start =
-            linalg::FillOp::create(
-                b, loc,
-                Value(arith::ConstantOp::create(b, loc, b.getF32FloatAttr(0))),
-                start)
-                .getResult(0);
-      else
-        start = linalg::BroadcastOp::create(b, loc, args[1], start,
-                                            ArrayRef<int64_t>{0})
-                    ->getResult(0);
-    }
-    AffineExpr m, nn, kk;
-    bindDims(b.getContext(), m, nn, kk);
-    auto map = [&](AffineExpr first, AffineExpr second) {
-      return AffineMap::get(3, 0, {first, second}, b.getContext());
-    };
-    Attribute parallel = b.getStringAttr("parallel");
-    Value y = ContractOp::create(
-        b, loc, getResultType(), args[0], rhs, start,
-        b.getAffineMapArrayAttr(
-            {map(m, kk), transposed ? map(nn, kk) : map(kk, nn), map(m, nn)}),
-        b.getArrayAttr({parallel, parallel, b.getStringAttr("reduction")}));
+    Value y =
+        buildProduct(b, getResultType(), args[0], args[0], rhs, transposed,
+                     init, init == Init::Zero ? Value() : args[1]);
     if (addend)
       y = elementwise(b, {args.back(), y}, y, [&](OpBuilder &o, ValueRange a) {
         return arith::AddFOp::create(o, loc, a[0], a[1]).getResult();

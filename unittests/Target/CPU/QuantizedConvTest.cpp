@@ -18,8 +18,6 @@ using namespace compress::test;
 namespace {
 /// Where zero padding stands among the operations on the input.
 enum class Pad { BeforeEncode, AfterDecode };
-enum class Init { Zero, Bias, Tensor };
-
 struct Conv {
   int64_t channels, filters;
   std::vector<int64_t> image, kernel, strides, dilations, low, high;

@@ -183,6 +183,40 @@ static void addLowering(OpPassManager &pm) {
   pm.addPass(createReconcileUnrealizedCastsPass());
 }
 
+Value compress::test::buildProduct(OpBuilder &b, RankedTensorType result,
+                                   Value like, Value lhs, Value rhs,
+                                   bool transposed, Init init, Value start) {
+  Location loc = b.getUnknownLoc();
+  Type f32 = b.getF32Type();
+  if (init != Init::Tensor) {
+    OpFoldResult rows = tensor::getMixedSize(b, loc, like, 0);
+    Value empty = tensor::EmptyOp::create(
+        b, loc, {rows, b.getIndexAttr(result.getDimSize(1))}, f32);
+    if (init == Init::Bias)
+      start = linalg::BroadcastOp::create(b, loc, start, empty,
+                                          ArrayRef<int64_t>{0})
+                  ->getResult(0);
+    else
+      start =
+          linalg::FillOp::create(
+              b, loc,
+              Value(arith::ConstantOp::create(b, loc, b.getF32FloatAttr(0))),
+              empty)
+              .getResult(0);
+  }
+  AffineExpr m, n, k;
+  bindDims(b.getContext(), m, n, k);
+  auto map = [&](AffineExpr first, AffineExpr second) {
+    return AffineMap::get(3, 0, {first, second}, b.getContext());
+  };
+  Attribute parallel = b.getStringAttr("parallel");
+  return ContractOp::create(
+      b, loc, result, lhs, rhs, start,
+      b.getAffineMapArrayAttr(
+          {map(m, k), transposed ? map(n, k) : map(k, n), map(m, n)}),
+      b.getArrayAttr({parallel, parallel, b.getStringAttr("reduction")}));
+}
+
 Compiled::Compiled(const TargetOptions &options, TypeRange inputs,
                    RankedTensorType result,
                    llvm::function_ref<Value(OpBuilder &, ValueRange)> build,

@@ -48,6 +48,15 @@ std::vector<HostTensor> encode(CompressedTensorType type, const Array &values);
 /// What the reference decodes `values` to after encoding.
 Array roundTrip(CompressedTensorType type, const Array &values);
 
+/// What a product starts from: nothing, a row for all of its rows, or a tensor
+/// of its shape.
+enum class Init { Zero, Bias, Tensor };
+/// The product of `lhs` [m, k] and `rhs`, [n, k] if `transposed`, else [k, n].
+/// `like` has the m rows; `start` is what `init` says, if anything.
+mlir::Value buildProduct(mlir::OpBuilder &b, mlir::RankedTensorType result,
+                         mlir::Value like, mlir::Value lhs, mlir::Value rhs,
+                         bool transposed, Init init, mlir::Value start);
+
 /// One function `f`, claimed and compiled.
 class Compiled {
 public:

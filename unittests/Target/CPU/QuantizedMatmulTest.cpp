@@ -16,8 +16,6 @@ using namespace compress;
 using namespace compress::test;
 
 namespace {
-enum class Init { Zero, Bias, Tensor };
-
 struct Matmul {
   int64_t n, k;
   /// Encodings; an empty activation stays f32.
@@ -83,36 +81,8 @@ struct Matmul {
     CompressedTensorType type = getWeightType();
     Value rhs =
         compress::ConstantOp::create(b, loc, type, encode(type, weights));
-    SmallVector<OpFoldResult> sizes{tensor::getMixedSize(b, loc, args[0], 0),
-                                    b.getIndexAttr(n)};
-    Value start;
-    if (init == Init::Tensor) {
-      start = args[1];
-    } else {
-      start = tensor::EmptyOp::create(b, loc, sizes, b.getF32Type());
-      if (init == Init::Zero)
-        start =
-            linalg::FillOp::create(
-                b, loc,
-                Value(arith::ConstantOp::create(b, loc, b.getF32FloatAttr(0))),
-                start)
-                .getResult(0);
-      else
-        start = linalg::BroadcastOp::create(b, loc, args[1], start,
-                                            ArrayRef<int64_t>{0})
-                    ->getResult(0);
-    }
-    AffineExpr m, nn, kk;
-    bindDims(b.getContext(), m, nn, kk);
-    auto map = [&](AffineExpr first, AffineExpr second) {
-      return AffineMap::get(3, 0, {first, second}, b.getContext());
-    };
-    Attribute parallel = b.getStringAttr("parallel");
-    return ContractOp::create(
-        b, loc, y, lhs, rhs, start,
-        b.getAffineMapArrayAttr(
-            {map(m, kk), transposed ? map(nn, kk) : map(kk, nn), map(m, nn)}),
-        b.getArrayAttr({parallel, parallel, b.getStringAttr("reduction")}));
+    return buildProduct(b, y, args[0], lhs, rhs, transposed, init,
+                        init == Init::Zero ? Value() : args[1]);
   }
 
   /// Runs on `m` rows and compares with the exact sum of decoded values.

@@ -18,8 +18,6 @@ using namespace compress;
 using namespace compress::test;
 
 namespace {
-enum class Init { Zero, Bias, Tensor };
-
 struct SparseMatmul {
   int64_t n, k;
   std::string weight; // encoding
@@ -66,36 +64,8 @@ struct SparseMatmul {
             lhs = EncodeOp::create(b, loc, getActivationType(), lhs,
                                    ValueRange());
           Value rhs = compress::ConstantOp::create(b, loc, type, leaves);
-          Value start = init == Init::Tensor ? args[1] : Value();
-          if (!start) {
-            start = tensor::EmptyOp::create(
-                b, loc,
-                {tensor::getMixedSize(b, loc, args[0], 0), b.getIndexAttr(n)},
-                b.getF32Type());
-            if (init == Init::Bias)
-              start = linalg::BroadcastOp::create(b, loc, args[1], start,
-                                                  ArrayRef<int64_t>{0})
-                          ->getResult(0);
-            else
-              start = linalg::FillOp::create(b, loc,
-                                             Value(arith::ConstantOp::create(
-                                                 b, loc, b.getF32FloatAttr(0))),
-                                             start)
-                          .getResult(0);
-          }
-          AffineExpr m, nn, kk;
-          bindDims(b.getContext(), m, nn, kk);
-          auto map = [&](AffineExpr first, AffineExpr second) {
-            return AffineMap::get(3, 0, {first, second}, b.getContext());
-          };
-          Attribute parallel = b.getStringAttr("parallel");
-          return ContractOp::create(
-              b, loc, y, lhs, rhs, start,
-              b.getAffineMapArrayAttr({map(m, kk),
-                                       transposed ? map(nn, kk) : map(kk, nn),
-                                       map(m, nn)}),
-              b.getArrayAttr(
-                  {parallel, parallel, b.getStringAttr("reduction")}));
+          return buildProduct(b, y, args[0], lhs, rhs, transposed, init,
+                              init == Init::Zero ? Value() : args[1]);
         });
   }
 

@@ -48,30 +48,9 @@ struct SumMatmul {
       if (!activation.empty())
         lhs = EncodeOp::create(b, loc, getActivationType(), lhs, ValueRange());
       Value rhs = compress::ConstantOp::create(b, loc, type, leaves);
-      Value start = tensor::EmptyOp::create(
-          b, loc, {tensor::getMixedSize(b, loc, args[0], 0), b.getIndexAttr(n)},
-          b.getF32Type());
-      if (hasBias)
-        start = linalg::BroadcastOp::create(b, loc, args[1], start,
-                                            ArrayRef<int64_t>{0})
-                    ->getResult(0);
-      else
-        start =
-            linalg::FillOp::create(
-                b, loc,
-                Value(arith::ConstantOp::create(b, loc, b.getF32FloatAttr(0))),
-                start)
-                .getResult(0);
-      AffineExpr m, nn, kk;
-      bindDims(b.getContext(), m, nn, kk);
-      auto map = [&](AffineExpr first, AffineExpr second) {
-        return AffineMap::get(3, 0, {first, second}, b.getContext());
-      };
-      Attribute parallel = b.getStringAttr("parallel");
-      return ContractOp::create(
-          b, loc, y, lhs, rhs, start,
-          b.getAffineMapArrayAttr({map(m, kk), map(kk, nn), map(m, nn)}),
-          b.getArrayAttr({parallel, parallel, b.getStringAttr("reduction")}));
+      return buildProduct(b, y, args[0], lhs, rhs, /*transposed=*/false,
+                          hasBias ? Init::Bias : Init::Zero,
+                          hasBias ? args[1] : Value());
     };
     return std::make_unique<Compiled>(options, inputs, y, build,
                                       /*usesRules=*/true);

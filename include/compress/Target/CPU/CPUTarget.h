@@ -13,6 +13,10 @@ namespace compress {
 
 std::unique_ptr<Target> createCPUTarget();
 
+/// Matrix products with weights in parts whose rules did not pay: decoded.
+void populateCPUFallbackPatterns(mlir::RewritePatternSet &patterns,
+                                 const TargetOptions &options);
+
 /// Dense f32 contractions: convolutions with constant filters by generated
 /// kernels, all else by the runtime (oneDNN or its portable loops).
 void populateCPUDensePatterns(mlir::RewritePatternSet &patterns,
