@@ -13,6 +13,7 @@
 #include "WeightDecoder.h"
 #include "compress/Dialect/Compress/IR/Minifloat.h"
 #include <cmath>
+#include <numeric>
 
 using namespace mlir;
 using namespace compress;
@@ -281,6 +282,101 @@ static HostTensor packPlanes(const WeightMatrix &weight,
   return result;
 }
 
+/// Whether the kernel computes with zero points that are not integers as
+/// exactly as with integers: f32 holds the sums of products with them.
+static bool areFloatZerosExact(const WeightMatrix &weight,
+                               const BlockDotGEMM &gemm) {
+  constexpr double fraction = 4;
+  double most = 0;
+  for (int64_t i = 0, e = weight.zeros.getNumElements(); i < e; ++i) {
+    double zero = weight.zeros.getDouble(i);
+    if (zero * fraction != std::nearbyint(zero * fraction))
+      return false;
+    most = std::max(most, std::fabs(zero + gemm.offset));
+  }
+  most += double(1 << gemm.width);
+  return most * fraction * 255 * std::min(gemm.block, gemm.k) < 0x1p24;
+}
+
+/// The multiples that the entries of a table are of their least magnitude, or
+/// nothing. Sets `step` to that.
+static std::optional<SmallVector<int64_t>> getMultiples(ArrayRef<float> table,
+                                                        double &step) {
+  step = 0;
+  for (float entry : table)
+    if (double magnitude = std::fabs(double(entry));
+        magnitude && (!step || magnitude < step))
+      step = magnitude;
+  SmallVector<int64_t> result;
+  for (float entry : table) {
+    double multiple = step ? entry / step : 0;
+    if (!(std::fabs(multiple) < 256) || multiple != std::nearbyint(multiple) ||
+        multiple * step != entry)
+      return std::nullopt;
+    result.push_back(int64_t(multiple));
+  }
+  return result;
+}
+
+std::optional<WeightMatrix>
+compress::cpu::getIntegerMatrix(const WeightMatrix &weight) {
+  double step;
+  auto codes = getMultiples(weight.table, step);
+  if (!codes || !step)
+    return std::nullopt;
+  unsigned width = weight.codes.getBitWidth();
+  int64_t lo = *llvm::min_element(*codes), hi = *llvm::max_element(*codes);
+  // Codes of no more bits: the multiples, or how far they are above the least,
+  // perhaps in larger steps.
+  double zero = 0;
+  bool isSigned = width > 1 && lo >= -(int64_t(1) << (width - 1)) &&
+                  hi < int64_t(1) << (width - 1);
+  if (!isSigned) {
+    int64_t stride = 0;
+    for (int64_t code : *codes)
+      stride = std::gcd(stride, code - lo);
+    if (!stride || (hi - lo) / stride >= int64_t(1) << width)
+      return std::nullopt;
+    for (int64_t &code : *codes)
+      code = (code - lo) / stride;
+    step *= double(stride);
+    zero = -double(lo) / double(stride);
+  }
+  WeightMatrix result = weight;
+  result.table.clear();
+  MLIRContext *context = weight.scales.getElementType().getContext();
+  Type codeType = IntegerType::get(
+      context, width, isSigned ? IntegerType::Signless : IntegerType::Unsigned);
+  Type f32 = Float32Type::get(context);
+  auto parameter = DenseAttr::get(context, f32);
+  result.encoding = QuantAttr::get(context, codeType, {}, parameter,
+                                   zero ? parameter : EncodingAttrInterface());
+  result.codes = HostTensor::allocate(weight.codes.getShape(), codeType);
+  for (int64_t i = 0, e = result.codes.getNumElements(); i < e; ++i) {
+    uint64_t entry = weight.codes.getBits(i);
+    if (entry >= codes->size())
+      return std::nullopt;
+    result.codes.setBits(i, uint64_t((*codes)[entry]) &
+                                ((uint64_t(1) << width) - 1));
+  }
+  ArrayRef<int64_t> grid = weight.scales.getShape();
+  if (step != 1) {
+    result.scales = HostTensor::allocate(grid, f32);
+    for (int64_t i = 0, e = result.scales.getNumElements(); i < e; ++i) {
+      double scale = weight.scales.getDouble(i) * step;
+      if (double(float(scale)) != scale)
+        return std::nullopt;
+      result.scales.setDouble(i, scale);
+    }
+  }
+  if (zero) {
+    result.zeros = HostTensor::allocate(grid, f32);
+    for (int64_t i = 0, e = result.zeros.getNumElements(); i < e; ++i)
+      result.zeros.setDouble(i, zero);
+  }
+  return result;
+}
+
 std::optional<BlockOperands>
 compress::cpu::packBlockDot(const WeightMatrix &weight, BlockDotGEMM &gemm) {
   QuantAttr encoding = weight.encoding;
@@ -304,7 +400,8 @@ compress::cpu::packBlockDot(const WeightMatrix &weight, BlockDotGEMM &gemm) {
   gemm.zeroType = {};
   if (weight.zeros) {
     gemm.zeroType = chooseZeroType(weight, gemm.offset);
-    if (!gemm.zeroType || gemm.zeroType.isF32())
+    if (!gemm.zeroType ||
+        (gemm.zeroType.isF32() && !areFloatZerosExact(weight, gemm)))
       return std::nullopt;
     result.zeros = packZeros(weight, *gemm.isa, gemm.weightBlock, gemm.zeroType,
                              gemm.offset);

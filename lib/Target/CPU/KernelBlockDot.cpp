@@ -56,7 +56,9 @@ public:
     out = args[args.size() - 2];
     packedBase = k.mul(column, gemm.getColumnBytes());
     // Float products of sums and zero points are exact up to here.
-    narrow = std::min(gemm.block, gemm.k) * 255 * 255 < (int64_t(1) << 24);
+    int64_t most = gemm.zeroType ? 255 : (int64_t(1) << gemm.width) - 1;
+    narrow = (gemm.zeroType && gemm.zeroType.isF32()) ||
+             std::min(gemm.block, gemm.k) * 255 * most < (int64_t(1) << 24);
   }
 
   /// All of K for rows [at, at + count), `vectors` vectors from number `first`.
@@ -354,15 +356,18 @@ private:
       Value at = k.add(base, (first + v) * lanes);
       Value scale = loadScales(k, lanes, scales, gemm.scaleType, at);
       Value zero, codeSum;
-      if (gemm.zeroType)
-        zero = k.convert(k.loadVector(lanes, zeros, at), k.i32(),
-                         gemm.zeroType.isUnsignedInteger());
+      bool isFloatZero = gemm.zeroType && gemm.zeroType.isF32();
+      if (gemm.zeroType) {
+        zero = k.loadVector(lanes, zeros, at);
+        if (!isFloatZero)
+          zero = k.convert(zero, k.i32(), gemm.zeroType.isUnsignedInteger());
+      }
       if (takesCodeSums)
         codeSum = dots[count * vectors + v];
       else if (codeSums)
         codeSum =
             k.loadVector(lanes, codeSums, k.add(k.mul(i, width), v * lanes));
-      if (narrow && zero)
+      if (narrow && zero && !isFloatZero)
         zero = k.convert(zero, k.f32());
       if (narrow && codeSum)
         codeSum = k.convert(codeSum, k.f32());
@@ -540,7 +545,9 @@ std::string compress::cpu::generateBlockDotGEMM(ModuleOp module,
   if (gemm.zeroType)
     types.push_back(MemRefType::get(
         {weightBlocks * padded},
-        b.getIntegerType(gemm.zeroType.getIntOrFloatBitWidth())));
+        gemm.zeroType.isF32()
+            ? gemm.zeroType
+            : b.getIntegerType(gemm.zeroType.getIntOrFloatBitWidth())));
   if (gemm.init == InitKind::Bias)
     types.push_back(MemRefType::get({gemm.n}, b.getF32Type()));
   types.push_back(

@@ -74,6 +74,7 @@ struct BlockDotGEMM {
   /// Whether rows of activations have scales of their own.
   bool perRow;
   bool activationUnsigned, activationHasZero;
+  /// Zero points are null, of 8 bits, or f32 where that is exact.
   Type scaleType, zeroType;
   InitKind init;
 

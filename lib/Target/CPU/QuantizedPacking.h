@@ -61,6 +61,11 @@ std::optional<WeightMatrix> getTableMatrix(ConstantOp op, mlir::AffineMap map,
                                            llvm::ArrayRef<unsigned> k,
                                            llvm::ArrayRef<int64_t> extents);
 
+/// A matrix of numbers of table entries as one of integer codes of no more bits,
+/// where the entries are multiples of one value or evenly spaced: {-1, 0, 1},
+/// {-1, 1}. Nothing where they are not, or where scales would be rounded.
+std::optional<WeightMatrix> getIntegerMatrix(const WeightMatrix &weight);
+
 /// The panels of `emitDotTile`: i8 [run, step, column, 4].
 HostTensor packDotWeights(const WeightMatrix &weight, const KernelISA &isa,
                           const DotAxis &axis);

@@ -159,12 +159,19 @@ struct BlockIntegerMatmul : public OpRewritePattern<ContractOp> {
 
   LogicalResult matchAndRewrite(ContractOp op,
                                 PatternRewriter &rewriter) const override {
-    auto product = matchMatrixProduct(op);
+    auto product = matchMatrixProduct(op, /*takesTables=*/true);
     if (!product)
       return rewriter.notifyMatchFailure(op, "no matrix weight");
     auto activation = matchActivation(product->activation);
     if (!activation)
       return rewriter.notifyMatchFailure(op, "no 8-bit activation");
+    if (!product->weight.encoding) {
+      auto integers = getIntegerMatrix(product->weight);
+      if (!integers)
+        return rewriter.notifyMatchFailure(op,
+                                           "a table of other than integers");
+      product->weight = std::move(*integers);
+    }
     auto groups = matchActivationGroups(*activation, product->m.size());
     if (!groups)
       return rewriter.notifyMatchFailure(op, "groups are not parts of rows");
