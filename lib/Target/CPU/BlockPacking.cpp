@@ -282,20 +282,11 @@ static HostTensor packPlanes(const WeightMatrix &weight,
   return result;
 }
 
-/// Whether the kernel computes with zero points that are not integers as
-/// exactly as with integers: f32 holds the sums of products with them.
-static bool areFloatZerosExact(const WeightMatrix &weight,
-                               const BlockDotGEMM &gemm) {
-  constexpr double fraction = 4;
-  double most = 0;
-  for (int64_t i = 0, e = weight.zeros.getNumElements(); i < e; ++i) {
-    double zero = weight.zeros.getDouble(i);
-    if (zero * fraction != std::nearbyint(zero * fraction))
-      return false;
-    most = std::max(most, std::fabs(zero + gemm.offset));
-  }
-  most += double(1 << gemm.width);
-  return most * fraction * 255 * std::min(gemm.block, gemm.k) < 0x1p24;
+/// Whether f32 holds the sums of products with a zero point for all.
+static bool isZeroExact(const BlockDotGEMM &gemm) {
+  double most = std::fabs(gemm.zero) + double(1 << gemm.width);
+  return gemm.zero * 2 == std::nearbyint(gemm.zero * 2) &&
+         most * 2 * 255 * std::min(gemm.block, gemm.k) < 0x1p24;
 }
 
 /// The multiples that the entries of a table are of their least magnitude, or
@@ -328,7 +319,7 @@ compress::cpu::getIntegerMatrix(const WeightMatrix &weight) {
   int64_t lo = *llvm::min_element(*codes), hi = *llvm::max_element(*codes);
   // Codes of no more bits: the multiples, or how far they are above the least,
   // perhaps in larger steps.
-  double zero = 0;
+  WeightMatrix result = weight;
   bool isSigned = width > 1 && lo >= -(int64_t(1) << (width - 1)) &&
                   hi < int64_t(1) << (width - 1);
   if (!isSigned) {
@@ -340,17 +331,15 @@ compress::cpu::getIntegerMatrix(const WeightMatrix &weight) {
     for (int64_t &code : *codes)
       code = (code - lo) / stride;
     step *= double(stride);
-    zero = -double(lo) / double(stride);
+    result.zero = -double(lo) / double(stride);
   }
-  WeightMatrix result = weight;
   result.table.clear();
   MLIRContext *context = weight.scales.getElementType().getContext();
   Type codeType = IntegerType::get(
       context, width, isSigned ? IntegerType::Signless : IntegerType::Unsigned);
-  Type f32 = Float32Type::get(context);
-  auto parameter = DenseAttr::get(context, f32);
-  result.encoding = QuantAttr::get(context, codeType, {}, parameter,
-                                   zero ? parameter : EncodingAttrInterface());
+  Type scaleType = weight.scales.getElementType();
+  result.encoding = QuantAttr::get(context, codeType, {},
+                                   DenseAttr::get(context, scaleType), {});
   result.codes = HostTensor::allocate(weight.codes.getShape(), codeType);
   for (int64_t i = 0, e = result.codes.getNumElements(); i < e; ++i) {
     uint64_t entry = weight.codes.getBits(i);
@@ -359,20 +348,14 @@ compress::cpu::getIntegerMatrix(const WeightMatrix &weight) {
     result.codes.setBits(i, uint64_t((*codes)[entry]) &
                                 ((uint64_t(1) << width) - 1));
   }
-  ArrayRef<int64_t> grid = weight.scales.getShape();
   if (step != 1) {
-    result.scales = HostTensor::allocate(grid, f32);
+    result.scales = HostTensor::allocate(weight.scales.getShape(), scaleType);
     for (int64_t i = 0, e = result.scales.getNumElements(); i < e; ++i) {
       double scale = weight.scales.getDouble(i) * step;
-      if (double(float(scale)) != scale)
-        return std::nullopt;
       result.scales.setDouble(i, scale);
+      if (result.scales.getDouble(i) != scale)
+        return std::nullopt;
     }
-  }
-  if (zero) {
-    result.zeros = HostTensor::allocate(grid, f32);
-    for (int64_t i = 0, e = result.zeros.getNumElements(); i < e; ++i)
-      result.zeros.setDouble(i, zero);
   }
   return result;
 }
@@ -400,11 +383,16 @@ compress::cpu::packBlockDot(const WeightMatrix &weight, BlockDotGEMM &gemm) {
   gemm.zeroType = {};
   if (weight.zeros) {
     gemm.zeroType = chooseZeroType(weight, gemm.offset);
-    if (!gemm.zeroType ||
-        (gemm.zeroType.isF32() && !areFloatZerosExact(weight, gemm)))
+    if (!gemm.zeroType || gemm.zeroType.isF32())
       return std::nullopt;
     result.zeros = packZeros(weight, *gemm.isa, gemm.weightBlock, gemm.zeroType,
                              gemm.offset);
+  }
+  gemm.zero = weight.zero;
+  if (gemm.zero) {
+    gemm.zero += gemm.offset;
+    if (weight.zeros || !isZeroExact(gemm))
+      return std::nullopt;
   }
   result.codes = packPlanes(weight, gemm);
   return result;

@@ -57,7 +57,7 @@ public:
     packedBase = k.mul(column, gemm.getColumnBytes());
     // Float products of sums and zero points are exact up to here.
     int64_t most = gemm.zeroType ? 255 : (int64_t(1) << gemm.width) - 1;
-    narrow = (gemm.zeroType && gemm.zeroType.isF32()) ||
+    narrow = gemm.zero ||
              std::min(gemm.block, gemm.k) * 255 * most < (int64_t(1) << 24);
   }
 
@@ -308,7 +308,7 @@ private:
     SmallVector<Value> dots;
     for (const Row &row : rows) {
       Value start = k.integer(word, 0);
-      if (!gemm.zeroType && gemm.offset)
+      if (!gemm.zeroType && !gemm.zero && gemm.offset)
         start = k.splat(
             k.mul(k.load(args[3], k.add(row.sums, block)), -gemm.offset),
             lanes);
@@ -356,19 +356,18 @@ private:
       Value at = k.add(base, (first + v) * lanes);
       Value scale = loadScales(k, lanes, scales, gemm.scaleType, at);
       Value zero, codeSum;
-      bool isFloatZero = gemm.zeroType && gemm.zeroType.isF32();
-      if (gemm.zeroType) {
-        zero = k.loadVector(lanes, zeros, at);
-        if (!isFloatZero)
-          zero = k.convert(zero, k.i32(), gemm.zeroType.isUnsignedInteger());
-      }
+      if (gemm.zeroType)
+        zero = k.convert(k.loadVector(lanes, zeros, at), k.i32(),
+                         gemm.zeroType.isUnsignedInteger());
       if (takesCodeSums)
         codeSum = dots[count * vectors + v];
       else if (codeSums)
         codeSum =
             k.loadVector(lanes, codeSums, k.add(k.mul(i, width), v * lanes));
-      if (narrow && zero && !isFloatZero)
+      if (narrow && zero)
         zero = k.convert(zero, k.f32());
+      if (gemm.zero)
+        zero = k.real(k.vector(lanes, k.f32()), gemm.zero);
       if (narrow && codeSum)
         codeSum = k.convert(codeSum, k.f32());
       for (auto [r, row] : llvm::enumerate(rows)) {
@@ -524,10 +523,12 @@ std::string compress::cpu::generateBlockDotGEMM(ModuleOp module,
       gemm.activationUnsigned ? "u" : "s", gemm.activationHasZero ? "z" : "",
       gemm.width, gemm.offset, gemm.block, gemm.weightBlock,
       getTypeName(gemm.scaleType), gemm.zeroType ? "_z" : "",
-      gemm.zeroType ? getTypeName(gemm.zeroType) : "", gemm.activationGroup,
-      gemm.isa->name, gemm.n, gemm.k, getInitName(gemm.init),
-      gemm.perRow ? "" : "_tensor", direct ? "_few" : "",
-      widened ? "_many" : "");
+      gemm.zeroType ? getTypeName(gemm.zeroType)
+      : gemm.zero   ? "_zh" + std::to_string(int64_t(gemm.zero * 2))
+                    : "",
+      gemm.activationGroup, gemm.isa->name, gemm.n, gemm.k,
+      getInitName(gemm.init), gemm.perRow ? "" : "_tensor",
+      direct ? "_few" : "", widened ? "_many" : "");
   Panels panels(*gemm.isa, gemm.n);
   int64_t padded = panels.getPaddedColumns();
   int64_t weightBlocks = llvm::divideCeil(gemm.k, gemm.weightBlock);
@@ -545,9 +546,7 @@ std::string compress::cpu::generateBlockDotGEMM(ModuleOp module,
   if (gemm.zeroType)
     types.push_back(MemRefType::get(
         {weightBlocks * padded},
-        gemm.zeroType.isF32()
-            ? gemm.zeroType
-            : b.getIntegerType(gemm.zeroType.getIntOrFloatBitWidth())));
+        b.getIntegerType(gemm.zeroType.getIntOrFloatBitWidth())));
   if (gemm.init == InitKind::Bias)
     types.push_back(MemRefType::get({gemm.n}, b.getF32Type()));
   types.push_back(

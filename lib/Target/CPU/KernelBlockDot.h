@@ -74,8 +74,10 @@ struct BlockDotGEMM {
   /// Whether rows of activations have scales of their own.
   bool perRow;
   bool activationUnsigned, activationHasZero;
-  /// Zero points are null, of 8 bits, or f32 where that is exact.
+  /// Zero points, if any, have 8 bits.
   Type scaleType, zeroType;
+  /// One for all instead, a multiple of 1/2.
+  double zero = 0;
   InitKind init;
 
   int64_t getBlocks() const { return llvm::divideCeil(k, block); }

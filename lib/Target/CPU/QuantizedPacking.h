@@ -26,6 +26,7 @@ struct WeightMatrix {
   HostTensor codes;  // with the element type of the code
   HostTensor scales; // the leaf, in its storage type
   HostTensor zeros;  // the leaf, or empty
+  double zero = 0;   // of all codes, where there is no leaf
   llvm::SmallVector<int64_t> nCodes, kCodes, nGroups, kGroups;
 
   int64_t getN() const { return nCodes.size(); }

@@ -98,7 +98,9 @@ struct AssignTarget
       for (unsigned operand : {0u, 1u}) {
         Value value = contract->getOperand(operand);
         auto type = dyn_cast<CompressedTensorType>(value.getType());
-        if (!type || !isa<FactoredAttr, SumAttr>(type.getEncoding()))
+        if (!type ||
+            !isa<FactoredAttr, SumAttr, ScaledAttr, PermutedAttr, RotatedAttr>(
+                type.getEncoding()))
           continue;
         OpBuilder builder(contract);
         contract->setOperand(
