@@ -250,10 +250,58 @@ static bool chooseBlocks(const WeightMatrix &weight, BlockDotGEMM &gemm) {
          fits(gemm.activationGroup);
 }
 
+/// The words of a unit of pairs; nothing when more than two of four codes are
+/// not zero.
+static std::optional<HostTensor> packPairs(const WeightMatrix &weight,
+                                           const BlockDotGEMM &gemm) {
+  Panels panels(*gemm.isa, gemm.n);
+  CodePlanes planes = gemm.getPlanes();
+  int64_t block = std::min(gemm.block, gemm.k);
+  int64_t units = planes.getUnits(block);
+  auto result =
+      HostTensor::allocate({panels.getPaddedColumns() * gemm.getColumnBytes()},
+                           IntegerType::get(weight.encoding.getContext(), 8));
+  auto *bytes =
+      reinterpret_cast<uint8_t *>(result.getMutableData<int8_t>().data());
+  for (int64_t n = 0; n < gemm.n; ++n) {
+    auto [first, width] = getPanelOf(panels, n);
+    uint8_t *base = bytes + first * gemm.getColumnBytes();
+    for (int64_t begin = 0; begin < gemm.k; begin += block) {
+      int64_t end = std::min(begin + block, gemm.k);
+      for (int64_t k = begin; k < end; k += 4) {
+        int64_t step = (k - begin) / 4;
+        int64_t unit = begin / block * units + step / planes.steps;
+        step %= planes.steps;
+        auto byteAt = [&](int64_t word, int64_t byte) -> uint8_t & {
+          word += unit * planes.words;
+          return base[(word * width + n - first) * 4 + byte];
+        };
+        // The second of two places is at least one.
+        int64_t places[] = {0, 0}, count = 0;
+        uint8_t values[] = {0, 0};
+        for (int64_t j = 0; j < std::min<int64_t>(4, end - k); ++j) {
+          int64_t code = weight.getCode(n, k + j);
+          if (!code)
+            continue;
+          if (count == 2)
+            return std::nullopt;
+          places[count] = j - count;
+          values[count++] = uint8_t(code);
+        }
+        for (int64_t i = 0; i < 2; ++i)
+          byteAt(step / 2, step % 2 * 2 + i) = values[i];
+        byteAt(4, step / 2) |=
+            uint8_t((places[0] | places[1] << 2) << (step % 2 * 4));
+      }
+    }
+  }
+  return result;
+}
+
 static HostTensor packPlanes(const WeightMatrix &weight,
                              const BlockDotGEMM &gemm) {
   Panels panels(*gemm.isa, gemm.n);
-  CodePlanes planes(gemm.width);
+  CodePlanes planes = gemm.getPlanes();
   int64_t block = std::min(gemm.block, gemm.k);
   int64_t units = planes.getUnits(block),
           unitExtent = int64_t(planes.steps) * 4;
@@ -394,6 +442,18 @@ compress::cpu::packBlockDot(const WeightMatrix &weight, BlockDotGEMM &gemm) {
     if (weight.zeros || !isZeroExact(gemm))
       return std::nullopt;
   }
-  result.codes = packPlanes(weight, gemm);
+  if (!gemm.inPairs) {
+    result.codes = packPlanes(weight, gemm);
+    return result;
+  }
+  if (gemm.width != 8)
+    return std::nullopt;
+  // What is added to widened codes is also added to padding.
+  if (gemm.offset && (gemm.k % 4 || gemm.block % 4))
+    return std::nullopt;
+  auto pairs = packPairs(weight, gemm);
+  if (!pairs)
+    return std::nullopt;
+  result.codes = std::move(*pairs);
   return result;
 }

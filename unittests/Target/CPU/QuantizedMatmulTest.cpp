@@ -553,6 +553,40 @@ TEST(BlockIntegerMatmul, IntegerTables) {
     }
 }
 
+TEST(BlockIntegerMatmul, PairsOfFour) {
+  auto encoding = [](StringRef values) {
+    return ("sparse<nm<2:4>, of = quant<i8, " + values + ", scale = f32>>")
+        .str();
+  };
+  const std::string activations[] = {
+      kToken, kTensor, "quant<i8, group = [1, 32], scale = f32>",
+      "quant<ui8, group = [1, 64], scale = f32, zero = ui8>",
+      "quant<i8, group = [1, *], scale = f32, zero = i8>"};
+  for (const std::string &isa : getRunnableISAs())
+    for (auto [i, activation] : llvm::enumerate(activations)) {
+      bool isBest = isa == getRunnableISAs()[0];
+      if (!isBest && i != 0 && i != 2)
+        continue;
+      const std::pair<int64_t, int64_t> shapes[] = {
+          {65, 100}, {20, 64}, {130, 332}, {7, 1200}};
+      auto [n, k] = shapes[i % 4];
+      Matmul op{n, k, activation, encoding("group = [1, *]")};
+      op.transposed = true;
+      op.init = Init(i % 3);
+      std::string what = isa + " " + activation;
+      auto compiled = op.compile(*getOptions(isa));
+      ASSERT_TRUE(compiled->isClaimed()) << what;
+      for (int64_t m : {0, 1, 2, 3, 33})
+        op.check(*compiled, Array::random({m, k}, m + 1), what);
+    }
+  // Two values and four bits of place for four weights.
+  Matmul op{512, 1024, kToken, encoding("group = [1, *]")};
+  op.transposed = true;
+  auto compiled = op.compile(*getOptions(getRunnableISAs()[0]));
+  ASSERT_TRUE(compiled->isClaimed());
+  EXPECT_EQ(compiled->getConstantBytes(), 512 * 1024 * 5 / 8 + 512 * 4);
+}
+
 TEST(BlockIntegerMatmul, BinaryWeightsStayBits) {
   Matmul op{512, 1024, kToken,
             makeTable("2, of = generated<linear>", "[32, 1]", "f16")};

@@ -184,7 +184,7 @@ FailureOr<Value> RotatedAttr::rewriteContract(RewriterBase &rewriter,
       (!reduces && contract.getMap(1 - operand).isFunctionOfDim(*loop)))
     return failure();
   Value target = reduces ? other : contract.getInit();
-  if (cast<RankedTensorType>(target.getType()).isDynamicDim(*axis))
+  if (cast<ShapedType>(target.getType()).isDynamicDim(*axis))
     return failure();
   Location loc = op->getLoc();
   auto parts = UnpackOp::create(rewriter, loc, contract->getOperand(operand));
