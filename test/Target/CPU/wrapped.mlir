@@ -61,18 +61,3 @@ func.func @blocks(%a: tensor<1x32xf32>, %init: tensor<1x4xf32>) -> tensor<1x4xf3
     indexing_maps = [#x, #w, #y] iterator_types = ["parallel", "parallel", "reduction"] -> tensor<1x4xf32>
   return %r : tensor<1x4xf32>
 }
-
-// {-1, 0, 1} are integers: integer dot products.
-!ternary = !compress.tensor<32x4xf32, scaled<group = [32, 1], scale = f16, of = codebook<3, of = generated<ternary>>>>
-!tokens = !compress.tensor<1x32xf32, quant<i8, group = [1, 32], scale = f32>>
-// CHECK-LABEL: func.func @ternary
-// CHECK:         compress.kernel @compress_gemm_s8_w2_o2_d32_g32_f16_a32_avx512vnni_n4_k32
-// CHECK-NOT:     compress.contract
-// CHECK:         return
-func.func @ternary(%a: tensor<1x32xf32>, %init: tensor<1x4xf32>) -> tensor<1x4xf32> {
-  %x = compress.encode %a : tensor<1x32xf32> -> !tokens
-  %b = compress.constant [dense<1> : tensor<32x4xi2>, dense<0.5> : tensor<1x4xf16>] : !ternary
-  %r = compress.contract ins(%x, %b : !tokens, !ternary) outs(%init : tensor<1x4xf32>)
-    indexing_maps = [#x, #w, #y] iterator_types = ["parallel", "parallel", "reduction"] -> tensor<1x4xf32>
-  return %r : tensor<1x4xf32>
-}
