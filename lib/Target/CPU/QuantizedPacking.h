@@ -62,7 +62,7 @@ std::optional<WeightMatrix> getTableMatrix(ConstantOp op, mlir::AffineMap map,
                                            llvm::ArrayRef<unsigned> k,
                                            llvm::ArrayRef<int64_t> extents);
 
-/// A matrix of numbers of table entries as one of integer codes of no more bits,
+/// A matrix of numbers of table entries as one of integers of no more bits,
 /// where the entries are multiples of one value or evenly spaced: {-1, 0, 1},
 /// {-1, 1}. Nothing where they are not, or where scales would be rounded.
 std::optional<WeightMatrix> getIntegerMatrix(const WeightMatrix &weight);
