@@ -1,5 +1,4 @@
-//===- SumMatmulTest.cpp - Products with sums and wrapped weights -*- C++
-//-*-===//
+//===- SumMatmulTest.cpp - Sums and wrapped weights -------------*- C++ -*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
