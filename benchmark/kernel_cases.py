@@ -49,6 +49,8 @@ CASES = {
                 arithmetic="int8"),
     "int3": own("int3-g32-dynamic-ag32", "int4", 1.1, 1, by_bytes=True,
                 arithmetic="int8"),
+    **{name: Case(name + "-g32-dynamic-ag32", {1: None, 128: None}, base="int4",
+                  arithmetic="int8") for name in ("ternary", "binary")},
     "int2-exact": own("int2-g32", "int4-exact", 1.1, 1, by_bytes=True),
     "int3-exact": own("int3-g32", "int4-exact", 1.1, 1, by_bytes=True),
     "nf4": own("nf4-g32", "int4-exact", 1.1, 1, by_bytes=True),
@@ -65,6 +67,12 @@ CASES = {
                       weights="blocks-1x16", density=0.2, arithmetic="int8"),
     "block-1x16": own("block16-80%+int8-dynamic", "int8", 0.4,
                       weights="blocks-16x1", density=0.2, arithmetic="int8"),
+    "2:4": Case("2:4+int8-dynamic", {1: None, 128: None}, base="int8",
+                density=0.5, arithmetic="int8"),
+    # What is around codes goes to the activation.
+    "rotated-int4": own(
+        "<rotated<hadamard, axis = 0, block = 128, of = quant<i4, "
+        "group = [32, 1], scale = f16>>>", "int4-exact", None, 1),
     "low-rank": own("lowrank-0.125", "f32", 0.32, weights="low-rank",
                     rank_share=0.125),
     "int4+outliers+rank": own("int4-g32+outliers-1%+lowrank-r32", "int4-exact",

@@ -280,7 +280,9 @@ static ParsedEncoding parseLowRank(StringRef level, StringRef term,
 /// `kmeans4`, `kmeans4-row`, `nf4-g64`, `fp4-table-g64`, `ternary`, `binary`.
 static ParsedEncoding parseTable(StringRef name) {
   static const llvm::Regex kmeans("^kmeans([0-9]+)(-row)?$");
-  static const llvm::Regex fixed("^(nf4|ternary|pow2-([0-9]))(-g([0-9]+))?$");
+  static const llvm::Regex fixed(
+      "^(nf4|binary|ternary|pow2-([0-9]))(-g([0-9]+))?(-dynamic(-ag([0-9]+))?)"
+      "?$");
   SmallVector<StringRef> match;
   LevelEncoding encoding;
   if (kmeans.match(name, &match)) {
@@ -304,9 +306,12 @@ static ParsedEncoding parseTable(StringRef name) {
   }
   if (!fixed.match(name, &match))
     return std::nullopt;
-  int64_t size = 16, group = 0;
+  int64_t size = 16, group = 0, activationGroup = 0;
   GeneratedKind kind = GeneratedKind::NF4;
-  if (match[1] == "ternary") {
+  if (match[1] == "binary") {
+    kind = GeneratedKind::Linear;
+    size = 2;
+  } else if (match[1] == "ternary") {
     kind = GeneratedKind::Ternary;
     size = 3;
   } else if (match[1].starts_with("pow2")) {
@@ -316,8 +321,11 @@ static ParsedEncoding parseTable(StringRef name) {
     kind = GeneratedKind::Pow2;
     size = int64_t(1) << bits;
   }
-  if (!match[4].empty() &&
-      (match[4].getAsInteger(10, group) || group < 2 || group > 999999999))
+  auto parseSize = [](StringRef digits, int64_t &to) {
+    return digits.empty() ||
+           (!digits.getAsInteger(10, to) && to >= 2 && to <= 999999999);
+  };
+  if (!parseSize(match[4], group) || !parseSize(match[7], activationGroup))
     return bad(name, "a group has 2 to 999999999 elements");
   encoding.defaultMethod = "fit";
   encoding.weight =
@@ -334,6 +342,8 @@ static ParsedEncoding parseTable(StringRef name) {
                                  : getChannelGroup(type.getShape(), role),
                            DenseAttr::get(context, scale), table);
   };
+  if (!match[5].empty())
+    addActivation(encoding, 8, /*dynamic=*/true, activationGroup);
   return encoding;
 }
 
@@ -517,10 +527,12 @@ static ParsedEncoding parseSpelledOut(StringRef name) {
 
 std::vector<LevelFamily> compress::getCompositeLevelFamilies() {
   return {
-      {"nf4|ternary|pow2-B[-gG]",
-       "a fixed table (NormalFloat, {-1, 0, 1}, powers of two with B-bit "
-       "indices) and one f32 scale per output channel or one f16 scale per G",
-       {"nf4-g64", "ternary", "pow2-4-g32"},
+      {"nf4|binary|ternary|pow2-B[-gG][-dynamic[-agA]]",
+       "a fixed table (NormalFloat, {-1, 1}, {-1, 0, 1}, powers of two with "
+       "B-bit indices) and one f32 scale per output channel or one f16 scale "
+       "per G; -dynamic as for intN",
+       {"nf4-g64", "binary-g32", "ternary", "ternary-g32-dynamic-ag32",
+        "pow2-4-g32"},
        parseTable},
       {"kmeansB[-row]",
        "a table of 2^B values from k-means, one for the weight or for each "

@@ -60,11 +60,8 @@ static LevelEncoding makeInteger(unsigned bits, bool isUnsigned, int64_t group,
   return level;
 }
 
-/// Adds unsigned asymmetric activations of `bits` bits: per tensor from
-/// statistics, or at run time, then per token for matrix products. With a
-/// `blockSize` those are signed and symmetric, scaled per so many elements.
-static void addActivation(LevelEncoding &level, unsigned bits, bool dynamic,
-                          int64_t blockSize = 0) {
+void compress::addActivation(LevelEncoding &level, unsigned bits, bool dynamic,
+                             int64_t blockSize) {
   level.staticActivation = !dynamic;
   level.activation =
       [=](RankedTensorType type,

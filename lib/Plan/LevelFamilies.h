@@ -16,6 +16,11 @@ std::vector<LevelFamily> getBuiltinLevelFamilies();
 /// Tables, sparsity, factors, codes and combinations.
 std::vector<LevelFamily> getCompositeLevelFamilies();
 
+/// Adds unsigned asymmetric activations of `bits` bits: per tensor from
+/// statistics, or at run time, then per token for matrix products. With a
+/// `blockSize` those are signed and symmetric, scaled per so many elements.
+void addActivation(LevelEncoding &level, unsigned bits, bool dynamic,
+                   int64_t blockSize = 0);
 /// Runs `action` and returns the first error that it reports on this thread.
 std::string captureErrors(mlir::MLIRContext *context,
                           llvm::function_ref<void()> action);

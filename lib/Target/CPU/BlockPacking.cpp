@@ -13,6 +13,7 @@
 #include "WeightDecoder.h"
 #include "compress/Dialect/Compress/IR/Minifloat.h"
 #include <cmath>
+#include <numeric>
 
 using namespace mlir;
 using namespace compress;
@@ -249,10 +250,58 @@ static bool chooseBlocks(const WeightMatrix &weight, BlockDotGEMM &gemm) {
          fits(gemm.activationGroup);
 }
 
+/// The words of a unit of pairs; nothing when more than two of four codes are
+/// not zero.
+static std::optional<HostTensor> packPairs(const WeightMatrix &weight,
+                                           const BlockDotGEMM &gemm) {
+  Panels panels(*gemm.isa, gemm.n);
+  CodePlanes planes = gemm.getPlanes();
+  int64_t block = std::min(gemm.block, gemm.k);
+  int64_t units = planes.getUnits(block);
+  auto result =
+      HostTensor::allocate({panels.getPaddedColumns() * gemm.getColumnBytes()},
+                           IntegerType::get(weight.encoding.getContext(), 8));
+  auto *bytes =
+      reinterpret_cast<uint8_t *>(result.getMutableData<int8_t>().data());
+  for (int64_t n = 0; n < gemm.n; ++n) {
+    auto [first, width] = getPanelOf(panels, n);
+    uint8_t *base = bytes + first * gemm.getColumnBytes();
+    for (int64_t begin = 0; begin < gemm.k; begin += block) {
+      int64_t end = std::min(begin + block, gemm.k);
+      for (int64_t k = begin; k < end; k += 4) {
+        int64_t step = (k - begin) / 4;
+        int64_t unit = begin / block * units + step / planes.steps;
+        step %= planes.steps;
+        auto byteAt = [&](int64_t word, int64_t byte) -> uint8_t & {
+          word += unit * planes.words;
+          return base[(word * width + n - first) * 4 + byte];
+        };
+        // The second of two places is at least one.
+        int64_t places[] = {0, 0}, count = 0;
+        uint8_t values[] = {0, 0};
+        for (int64_t j = 0; j < std::min<int64_t>(4, end - k); ++j) {
+          int64_t code = weight.getCode(n, k + j);
+          if (!code)
+            continue;
+          if (count == 2)
+            return std::nullopt;
+          places[count] = j - count;
+          values[count++] = uint8_t(code);
+        }
+        for (int64_t i = 0; i < 2; ++i)
+          byteAt(step / 2, step % 2 * 2 + i) = values[i];
+        byteAt(4, step / 2) |=
+            uint8_t((places[0] | places[1] << 2) << (step % 2 * 4));
+      }
+    }
+  }
+  return result;
+}
+
 static HostTensor packPlanes(const WeightMatrix &weight,
                              const BlockDotGEMM &gemm) {
   Panels panels(*gemm.isa, gemm.n);
-  CodePlanes planes(gemm.width);
+  CodePlanes planes = gemm.getPlanes();
   int64_t block = std::min(gemm.block, gemm.k);
   int64_t units = planes.getUnits(block),
           unitExtent = int64_t(planes.steps) * 4;
@@ -276,6 +325,84 @@ static HostTensor packPlanes(const WeightMatrix &weight,
         unsigned part = code >> plane.lowBit & ((1u << plane.width) - 1);
         base[(word * width + n - first) * 4 + byte] |= part << (bit % 8);
       }
+    }
+  }
+  return result;
+}
+
+/// Whether f32 holds the sums of products with a zero point for all.
+static bool isZeroExact(const BlockDotGEMM &gemm) {
+  double most = std::fabs(gemm.zero) + double(1 << gemm.width);
+  return gemm.zero * 2 == std::nearbyint(gemm.zero * 2) &&
+         most * 2 * 255 * std::min(gemm.block, gemm.k) < 0x1p24;
+}
+
+/// The multiples that the entries of a table are of their least magnitude, or
+/// nothing. Sets `step` to that.
+static std::optional<SmallVector<int64_t>> getMultiples(ArrayRef<float> table,
+                                                        double &step) {
+  step = 0;
+  for (float entry : table)
+    if (double magnitude = std::fabs(double(entry));
+        magnitude && (!step || magnitude < step))
+      step = magnitude;
+  SmallVector<int64_t> result;
+  for (float entry : table) {
+    double multiple = step ? entry / step : 0;
+    if (!(std::fabs(multiple) < 256) || multiple != std::nearbyint(multiple) ||
+        multiple * step != entry)
+      return std::nullopt;
+    result.push_back(int64_t(multiple));
+  }
+  return result;
+}
+
+std::optional<WeightMatrix>
+compress::cpu::getIntegerMatrix(const WeightMatrix &weight) {
+  double step;
+  auto codes = getMultiples(weight.table, step);
+  if (!codes || !step)
+    return std::nullopt;
+  unsigned width = weight.codes.getBitWidth();
+  int64_t lo = *llvm::min_element(*codes), hi = *llvm::max_element(*codes);
+  // Codes of no more bits: the multiples, or how far they are above the least,
+  // perhaps in larger steps.
+  WeightMatrix result = weight;
+  bool isSigned = width > 1 && lo >= -(int64_t(1) << (width - 1)) &&
+                  hi < int64_t(1) << (width - 1);
+  if (!isSigned) {
+    int64_t stride = 0;
+    for (int64_t code : *codes)
+      stride = std::gcd(stride, code - lo);
+    if (!stride || (hi - lo) / stride >= int64_t(1) << width)
+      return std::nullopt;
+    for (int64_t &code : *codes)
+      code = (code - lo) / stride;
+    step *= double(stride);
+    result.zero = -double(lo) / double(stride);
+  }
+  result.table.clear();
+  MLIRContext *context = weight.scales.getElementType().getContext();
+  Type codeType = IntegerType::get(
+      context, width, isSigned ? IntegerType::Signless : IntegerType::Unsigned);
+  Type scaleType = weight.scales.getElementType();
+  result.encoding = QuantAttr::get(context, codeType, {},
+                                   DenseAttr::get(context, scaleType), {});
+  result.codes = HostTensor::allocate(weight.codes.getShape(), codeType);
+  for (int64_t i = 0, e = result.codes.getNumElements(); i < e; ++i) {
+    uint64_t entry = weight.codes.getBits(i);
+    if (entry >= codes->size())
+      return std::nullopt;
+    result.codes.setBits(i, uint64_t((*codes)[entry]) &
+                                ((uint64_t(1) << width) - 1));
+  }
+  if (step != 1) {
+    result.scales = HostTensor::allocate(weight.scales.getShape(), scaleType);
+    for (int64_t i = 0, e = result.scales.getNumElements(); i < e; ++i) {
+      double scale = weight.scales.getDouble(i) * step;
+      result.scales.setDouble(i, scale);
+      if (result.scales.getDouble(i) != scale)
+        return std::nullopt;
     }
   }
   return result;
@@ -309,6 +436,24 @@ compress::cpu::packBlockDot(const WeightMatrix &weight, BlockDotGEMM &gemm) {
     result.zeros = packZeros(weight, *gemm.isa, gemm.weightBlock, gemm.zeroType,
                              gemm.offset);
   }
-  result.codes = packPlanes(weight, gemm);
+  gemm.zero = weight.zero;
+  if (gemm.zero) {
+    gemm.zero += gemm.offset;
+    if (weight.zeros || !isZeroExact(gemm))
+      return std::nullopt;
+  }
+  if (!gemm.inPairs) {
+    result.codes = packPlanes(weight, gemm);
+    return result;
+  }
+  if (gemm.width != 8)
+    return std::nullopt;
+  // What is added to widened codes is also added to padding.
+  if (gemm.offset && (gemm.k % 4 || gemm.block % 4))
+    return std::nullopt;
+  auto pairs = packPairs(weight, gemm);
+  if (!pairs)
+    return std::nullopt;
+  result.codes = std::move(*pairs);
   return result;
 }

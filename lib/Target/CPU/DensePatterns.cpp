@@ -150,6 +150,30 @@ static bool paysToSplit(SumAttr sum, ArrayRef<unsigned> rows,
   return count <= kFewRows && bits <= 16;
 }
 
+/// Whether the rule of a constant's encoding leaves codes that other patterns
+/// may claim.
+static bool wrapsCodes(Value operand) {
+  auto type = dyn_cast<CompressedTensorType>(operand.getType());
+  if (!type || !operand.getDefiningOp<ConstantOp>())
+    return false;
+  EncodingAttrInterface encoding = type.getEncoding();
+  while (true) {
+    EncodingAttrInterface inner;
+    if (auto scaled = dyn_cast<ScaledAttr>(encoding))
+      inner = scaled.getOf();
+    else if (auto permuted = dyn_cast<PermutedAttr>(encoding))
+      inner = permuted.getOf();
+    else if (auto rotated = dyn_cast<RotatedAttr>(encoding))
+      inner = rotated.getOf();
+    else
+      break;
+    encoding = inner;
+  }
+  return encoding != type.getEncoding() &&
+         isa<QuantAttr, CodebookAttr, SparseAttr, FactoredAttr, SumAttr>(
+             encoding);
+}
+
 namespace {
 struct DenseMatmul : public OpRewritePattern<ContractOp> {
   /// `isLast`: no rule comes after this pattern, so it decodes what it would
@@ -216,6 +240,8 @@ struct DenseMatmul : public OpRewritePattern<ContractOp> {
       if (isLast)
         break;
       Value operand = isLhs ? op.getLhs() : op.getRhs();
+      if (wrapsCodes(operand))
+        return rewriter.notifyMatchFailure(op, "a rule uncovers codes");
       if (auto type = dyn_cast<CompressedTensorType>(operand.getType())) {
         if (isa<FactoredAttr>(type.getEncoding()))
           return rewriter.notifyMatchFailure(op, "a factored operand");

@@ -19,7 +19,12 @@ static constexpr int64_t kSharingRows = 192;
 /// Up to this many steps of a block are unrolled.
 static constexpr int64_t kUnrolledSteps = 16;
 
-CodePlanes::CodePlanes(unsigned width) : steps(1), words(0) {
+CodePlanes::CodePlanes(unsigned width, bool inPairs) : steps(1), words(0) {
+  if (inPairs) {
+    steps = 8;
+    words = 5;
+    return;
+  }
   unsigned bit = 0;
   for (unsigned plane : {8u, 4u, 2u, 1u})
     if (width & plane) {
@@ -39,7 +44,7 @@ class PanelEmitter {
 public:
   PanelEmitter(KernelBuilder &k, const BlockDotGEMM &gemm, const Panels &panels,
                Value panel, unsigned panelVectors, int64_t validColumns)
-      : k(k), gemm(gemm), isa(*gemm.isa), planes(gemm.width),
+      : k(k), gemm(gemm), isa(*gemm.isa), planes(gemm.getPlanes()),
         lanes(isa.getLanes()), width(int64_t(panelVectors) * isa.getLanes()),
         validColumns(validColumns),
         units(planes.getUnits(std::min(gemm.block, gemm.k))),
@@ -56,7 +61,9 @@ public:
     out = args[args.size() - 2];
     packedBase = k.mul(column, gemm.getColumnBytes());
     // Float products of sums and zero points are exact up to here.
-    narrow = std::min(gemm.block, gemm.k) * 255 * 255 < (int64_t(1) << 24);
+    int64_t most = gemm.zeroType ? 255 : (int64_t(1) << gemm.width) - 1;
+    narrow = gemm.zero ||
+             std::min(gemm.block, gemm.k) * 255 * most < (int64_t(1) << 24);
   }
 
   /// All of K for rows [at, at + count), `vectors` vectors from number `first`.
@@ -213,6 +220,8 @@ private:
 
   /// The codes of step `s` of a unit, one in every byte.
   Value widen(ArrayRef<Value> words, unsigned s) {
+    if (gemm.inPairs)
+      return widenPair(words, s);
     Value result;
     for (const CodePlanes::Plane &plane : planes.planes) {
       unsigned bit = s * plane.width;
@@ -225,6 +234,27 @@ private:
       }
       result = result ? k.bitOr(result, part) : part;
     }
+    return result;
+  }
+
+  /// The same of pairs: each value is shifted to its byte.
+  Value widenPair(ArrayRef<Value> words, unsigned s) {
+    Value values = k.shiftRight(words[s / 2], s % 2 * 16);
+    Value result;
+    for (unsigned i = 0; i < 2; ++i) {
+      // Eight times the place.
+      int64_t up = 3 - int64_t(4 * s + 2 * i);
+      Value bits = up > 0 ? k.shiftLeft(words.back(), up)
+                          : k.shiftRight(words.back(), -up);
+      Value moved = arith::ShLIOp::create(
+          k.b, k.loc, k.bitAnd(values, int64_t(0xff) << (8 * i)),
+          k.bitAnd(bits, 3 << 3));
+      result = result ? k.bitOr(result, moved) : moved;
+    }
+    // 128 more in every byte.
+    if (gemm.offset)
+      result = arith::XOrIOp::create(k.b, k.loc, result,
+                                     k.integer(word, int32_t(0x80808080)));
     return result;
   }
 
@@ -306,7 +336,7 @@ private:
     SmallVector<Value> dots;
     for (const Row &row : rows) {
       Value start = k.integer(word, 0);
-      if (!gemm.zeroType && gemm.offset)
+      if (!gemm.zeroType && !gemm.zero && gemm.offset)
         start = k.splat(
             k.mul(k.load(args[3], k.add(row.sums, block)), -gemm.offset),
             lanes);
@@ -364,6 +394,8 @@ private:
             k.loadVector(lanes, codeSums, k.add(k.mul(i, width), v * lanes));
       if (narrow && zero)
         zero = k.convert(zero, k.f32());
+      if (gemm.zero)
+        zero = k.real(k.vector(lanes, k.f32()), gemm.zero);
       if (narrow && codeSum)
         codeSum = k.convert(codeSum, k.f32());
       for (auto [r, row] : llvm::enumerate(rows)) {
@@ -469,7 +501,7 @@ static void emitWidened(KernelBuilder &k, const BlockDotGEMM &gemm,
     Value panel = arith::DivUIOp::create(k.b, k.loc, task, sharers);
     Value begin = k.mul(k.sub(task, k.mul(panel, sharers)), kSharingRows);
     Value end = k.minimum(rows, k.add(begin, kSharingRows));
-    CodePlanes planes(gemm.width);
+    CodePlanes planes = gemm.getPlanes();
     int64_t block = std::min(gemm.block, gemm.k);
     int64_t partBlocks =
         std::clamp<int64_t>(kPartExtent / block, 1, gemm.getBlocks());
@@ -517,12 +549,15 @@ std::string compress::cpu::generateBlockDotGEMM(ModuleOp module,
       "compress_gemm_{0}8{1}_w{2}_o{3}_d{4}_g{5}_{6}{7}{8}_a{9}_{10}_n{11}_k{"
       "12}_{13}{14}{15}{16}",
       gemm.activationUnsigned ? "u" : "s", gemm.activationHasZero ? "z" : "",
-      gemm.width, gemm.offset, gemm.block, gemm.weightBlock,
-      getTypeName(gemm.scaleType), gemm.zeroType ? "_z" : "",
-      gemm.zeroType ? getTypeName(gemm.zeroType) : "", gemm.activationGroup,
-      gemm.isa->name, gemm.n, gemm.k, getInitName(gemm.init),
-      gemm.perRow ? "" : "_tensor", direct ? "_few" : "",
-      widened ? "_many" : "");
+      gemm.inPairs ? "8of24" : std::to_string(gemm.width), gemm.offset,
+      gemm.block, gemm.weightBlock, getTypeName(gemm.scaleType),
+      gemm.zeroType ? "_z" : "",
+      gemm.zeroType ? getTypeName(gemm.zeroType)
+      : gemm.zero   ? "_zh" + std::to_string(int64_t(gemm.zero * 2))
+                    : "",
+      gemm.activationGroup, gemm.isa->name, gemm.n, gemm.k,
+      getInitName(gemm.init), gemm.perRow ? "" : "_tensor",
+      direct ? "_few" : "", widened ? "_many" : "");
   Panels panels(*gemm.isa, gemm.n);
   int64_t padded = panels.getPaddedColumns();
   int64_t weightBlocks = llvm::divideCeil(gemm.k, gemm.weightBlock);

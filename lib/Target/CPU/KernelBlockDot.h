@@ -35,8 +35,13 @@ namespace compress::cpu {
 /// 1 bits, low bits first. A word of a plane of p bits holds 8 / p steps of
 /// four k: bits [p s, p (s + 1)) of byte j belong to k = 4 s + j. A unit is as
 /// many steps as fill a word of every plane.
+///
+/// Of pairs, at most two of each four codes are not zero, and those are stored:
+/// a unit is eight steps, in four words of values, two bytes a step, and one of
+/// places. Of step s, bits 4 s and 4 s + 1 are the place of the first value,
+/// the next two that of the second one less one.
 struct CodePlanes {
-  explicit CodePlanes(unsigned width);
+  CodePlanes(unsigned width, bool inPairs);
 
   struct Plane {
     unsigned width, lowBit;
@@ -66,21 +71,27 @@ struct BlockDotGEMM {
   /// Bits of a stored weight code, which is unsigned unless it has 8 bits and
   /// meets unsigned activations.
   unsigned width;
-  /// What was added to codes to store them.
+  /// What was added to codes to store them; of pairs, after they are widened.
   int64_t offset;
+  /// Whether 8-bit codes are stored as pairs.
+  bool inPairs = false;
   /// k per integer sum, per scale of the weight and of the activation. The
   /// first divides the others, or they are all of k.
   int64_t block, weightBlock, activationGroup;
   /// Whether rows of activations have scales of their own.
   bool perRow;
   bool activationUnsigned, activationHasZero;
+  /// Zero points, if any, have 8 bits.
   Type scaleType, zeroType;
+  /// One for all instead, a multiple of 1/2.
+  double zero = 0;
   InitKind init;
 
+  CodePlanes getPlanes() const { return {width, inPairs}; }
   int64_t getBlocks() const { return llvm::divideCeil(k, block); }
   /// Bytes of one column.
   int64_t getColumnBytes() const {
-    CodePlanes planes(width);
+    CodePlanes planes = getPlanes();
     return getBlocks() * planes.getUnits(std::min(block, k)) * planes.words * 4;
   }
 };

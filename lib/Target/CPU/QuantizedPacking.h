@@ -26,6 +26,7 @@ struct WeightMatrix {
   HostTensor codes;  // with the element type of the code
   HostTensor scales; // the leaf, in its storage type
   HostTensor zeros;  // the leaf, or empty
+  double zero = 0;   // of all codes, where there is no leaf
   llvm::SmallVector<int64_t> nCodes, kCodes, nGroups, kGroups;
 
   int64_t getN() const { return nCodes.size(); }
@@ -60,6 +61,11 @@ std::optional<WeightMatrix> getTableMatrix(ConstantOp op, mlir::AffineMap map,
                                            llvm::ArrayRef<unsigned> n,
                                            llvm::ArrayRef<unsigned> k,
                                            llvm::ArrayRef<int64_t> extents);
+
+/// A matrix of numbers of table entries as one of integers of no more bits,
+/// where the entries are multiples of one value or evenly spaced: {-1, 0, 1},
+/// {-1, 1}. Nothing where they are not, or where scales would be rounded.
+std::optional<WeightMatrix> getIntegerMatrix(const WeightMatrix &weight);
 
 /// The panels of `emitDotTile`: i8 [run, step, column, 4].
 HostTensor packDotWeights(const WeightMatrix &weight, const KernelISA &isa,

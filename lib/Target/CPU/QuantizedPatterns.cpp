@@ -14,6 +14,7 @@
 #include "KernelWeightOnly.h"
 #include "MatrixProduct.h"
 #include "QuantizedClaims.h"
+#include "SparsePacking.h"
 #include "compress/Target/CPU/CPUTarget.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
@@ -31,6 +32,7 @@ struct MatrixProduct {
   ConstantOp constant;
   SmallVector<unsigned> m, n, k;
   WeightMatrix weight;
+  bool hasPattern = false;
 
   /// The axis of the result that runs over all of n.
   std::optional<unsigned> getChannelAxis() const {
@@ -38,9 +40,11 @@ struct MatrixProduct {
   }
 };
 
-/// `takesTables`: of what `getTableMatrix` recognizes, too.
+/// `takesTables`: of what `getTableMatrix` recognizes, too. `takesPattern`: of
+/// what `getCodesOfPattern` does.
 std::optional<MatrixProduct> matchMatrixProduct(ContractOp op,
-                                                bool takesTables = false) {
+                                                bool takesTables = false,
+                                                bool takesPattern = false) {
   for (bool weightFirst : {false, true}) {
     auto axes = matchMatrixAxes(op, weightFirst);
     if (!axes)
@@ -56,6 +60,11 @@ std::optional<MatrixProduct> matchMatrixProduct(ContractOp op,
     if (!matrix && takesTables)
       matrix = getTableMatrix(result.constant, axes->weightMap, result.n,
                               result.k, getLoopExtents(op));
+    if (!matrix && takesPattern) {
+      matrix = getCodesOfPattern(result.constant, axes->weightMap, result.n,
+                                 result.k, getLoopExtents(op));
+      result.hasPattern = matrix.has_value();
+    }
     if (!matrix)
       continue;
     result.weight = std::move(*matrix);
@@ -159,12 +168,22 @@ struct BlockIntegerMatmul : public OpRewritePattern<ContractOp> {
 
   LogicalResult matchAndRewrite(ContractOp op,
                                 PatternRewriter &rewriter) const override {
-    auto product = matchMatrixProduct(op);
+    if (!matchActivation(op.getLhs()) && !matchActivation(op.getRhs()))
+      return rewriter.notifyMatchFailure(op, "no 8-bit activation");
+    auto product = matchMatrixProduct(op, /*takesTables=*/true,
+                                      /*takesPattern=*/true);
     if (!product)
       return rewriter.notifyMatchFailure(op, "no matrix weight");
     auto activation = matchActivation(product->activation);
     if (!activation)
       return rewriter.notifyMatchFailure(op, "no 8-bit activation");
+    if (!product->weight.encoding) {
+      auto integers = getIntegerMatrix(product->weight);
+      if (!integers)
+        return rewriter.notifyMatchFailure(op,
+                                           "a table of other than integers");
+      product->weight = std::move(*integers);
+    }
     auto groups = matchActivationGroups(*activation, product->m.size());
     if (!groups)
       return rewriter.notifyMatchFailure(op, "groups are not parts of rows");
@@ -173,6 +192,7 @@ struct BlockIntegerMatmul : public OpRewritePattern<ContractOp> {
     range.shift = 0;
     BlockDotGEMM gemm;
     gemm.isa = &isa;
+    gemm.inPairs = product->hasPattern;
     gemm.perRow = groups->perRow;
     gemm.activationGroup = groups->group;
     gemm.activationUnsigned = !activation->encoding.isSignedCode();

@@ -13,6 +13,7 @@
 #define COMPRESS_LIB_TARGET_CPU_SPARSEPACKING_H
 
 #include "KernelISA.h"
+#include "QuantizedPacking.h"
 #include "compress/Dialect/Compress/IR/Compress.h"
 
 namespace compress::cpu {
@@ -50,6 +51,14 @@ std::optional<SparseMatrix> getSparseMatrix(ConstantOp op, mlir::AffineMap map,
                                             llvm::ArrayRef<unsigned> n,
                                             llvm::ArrayRef<unsigned> k,
                                             llvm::ArrayRef<int64_t> extents);
+
+/// 8-bit codes of an n:m pattern as a matrix of all codes, with a scale per
+/// output.
+std::optional<WeightMatrix> getCodesOfPattern(ConstantOp op,
+                                              mlir::AffineMap map,
+                                              llvm::ArrayRef<unsigned> n,
+                                              llvm::ArrayRef<unsigned> k,
+                                              llvm::ArrayRef<int64_t> extents);
 
 /// Joins codes to entries of `words` words, each of four consecutive k: zero
 /// where no value is stored.

@@ -483,6 +483,88 @@ TEST(BlockIntegerMatmul, Extremes) {
     }
 }
 
+static std::string makeTable(StringRef table, StringRef group,
+                             StringRef scale) {
+  return ("scaled<group = " + group + ", scale = " + scale +
+          ", of = codebook<" + table + ">>")
+      .str();
+}
+
+TEST(BlockIntegerMatmul, IntegerTables) {
+  const std::string binary = "2, of = generated<linear>",
+                    ternary = "3, of = generated<ternary>";
+  struct Case {
+    std::string weight, activation;
+  };
+  const Case cases[] = {
+      {makeTable(ternary, "[32, 1]", "f16"),
+       "quant<i8, group = [1, 32], scale = f32>"},
+      {makeTable(binary, "[32, 1]", "f16"),
+       "quant<i8, group = [1, 32], scale = f32>"},
+      {makeTable(ternary, "[*, 1]", "f32"), kToken},
+      {makeTable(binary, "[*, 1]", "f32"), kToken},
+      {makeTable(binary, "[64, 1]", "bf16"), kTensor},
+      {"codebook<3, of = generated<ternary>>", kToken},
+  };
+  for (const std::string &isa : getRunnableISAs())
+    for (auto [i, c] : llvm::enumerate(cases)) {
+      bool isBest = isa == getRunnableISAs()[0];
+      if (!isBest && i != 1 && i != 2)
+        continue;
+      auto [n, k] = i % 2 ? std::pair<int64_t, int64_t>{65, 612}
+                          : std::pair<int64_t, int64_t>{20, 133};
+      Matmul op{n, k, c.activation, c.weight};
+      op.init = Init(i % 3);
+      std::string what = isa + " " + c.weight + " " + c.activation;
+      auto compiled = op.compile(*getOptions(isa));
+      ASSERT_TRUE(compiled->isClaimed()) << what;
+      for (int64_t m : {0, 1, 3, 33})
+        op.check(*compiled, Array::random({m, k}, m + 1), what);
+    }
+}
+
+TEST(BlockIntegerMatmul, PairsOfFour) {
+  auto encoding = [](StringRef values) {
+    return ("sparse<nm<2:4>, of = quant<i8, " + values + ", scale = f32>>")
+        .str();
+  };
+  const std::string activations[] = {
+      kToken, kTensor, "quant<i8, group = [1, 32], scale = f32>",
+      "quant<ui8, group = [1, 64], scale = f32, zero = ui8>",
+      "quant<i8, group = [1, *], scale = f32, zero = i8>"};
+  for (const std::string &isa : getRunnableISAs())
+    for (auto [i, activation] : llvm::enumerate(activations)) {
+      bool isBest = isa == getRunnableISAs()[0];
+      if (!isBest && i != 0 && i != 2)
+        continue;
+      const std::pair<int64_t, int64_t> shapes[] = {
+          {65, 100}, {20, 64}, {130, 332}, {7, 1200}};
+      auto [n, k] = shapes[i % 4];
+      Matmul op{n, k, activation, encoding("group = [1, *]")};
+      op.transposed = true;
+      op.init = Init(i % 3);
+      std::string what = isa + " " + activation;
+      auto compiled = op.compile(*getOptions(isa));
+      ASSERT_TRUE(compiled->isClaimed()) << what;
+      for (int64_t m : {0, 1, 2, 3, 33})
+        op.check(*compiled, Array::random({m, k}, m + 1), what);
+    }
+  // Two values and four bits of place for four weights.
+  Matmul op{512, 1024, kToken, encoding("group = [1, *]")};
+  op.transposed = true;
+  auto compiled = op.compile(*getOptions(getRunnableISAs()[0]));
+  ASSERT_TRUE(compiled->isClaimed());
+  EXPECT_EQ(compiled->getConstantBytes(), 512 * 1024 * 5 / 8 + 512 * 4);
+}
+
+TEST(BlockIntegerMatmul, BinaryWeightsStayBits) {
+  Matmul op{512, 1024, kToken,
+            makeTable("2, of = generated<linear>", "[32, 1]", "f16")};
+  auto compiled = op.compile(*getOptions(getRunnableISAs()[0]));
+  ASSERT_TRUE(compiled->isClaimed());
+  EXPECT_EQ(compiled->getConstantBytes(), 512 * 1024 / 8 + 512 * 32 * 2);
+}
+
 TEST(BlockIntegerMatmul, WeightsDoNotGrow) {
   Matmul op{512, 1024, kToken, makeEncoding("i3", 32, true, "f16")};
   op.transposed = true;

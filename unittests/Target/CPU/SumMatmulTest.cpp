@@ -1,4 +1,4 @@
-//===- SumMatmulTest.cpp - Products with sums of weights --------*- C++ -*-===//
+//===- SumMatmulTest.cpp - Sums and wrapped weights -------------*- C++ -*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -23,6 +23,7 @@ struct SumMatmul {
   bool hasBias = false;
   int64_t rows = ShapedType::kDynamic;
   std::string activation = {}; // encoding; f32 when empty
+  bool shuffles = false;       // the last leaf is a permutation
   Array decoded = {};          // of the weight, set by compile()
 
   std::unique_ptr<Compiled> compile(const TargetOptions &options) {
@@ -32,6 +33,9 @@ struct SumMatmul {
         std::to_string(k) + "x" + std::to_string(n) + "xf32, " + weight);
     std::vector<HostTensor> leaves = encode(type, values);
     type = refineType(type, leaves);
+    if (shuffles)
+      for (int64_t j = 0, e = leaves.back().getNumElements(); j < e; ++j)
+        leaves.back().setBits(j, (j * 37 + 5) % e);
     HostTensor plain =
         llvm::cantFail(type.getEncoding().decodeHost(type, leaves));
     decoded = {{k, n}, plain.toFloats()};
@@ -143,4 +147,62 @@ TEST(SumMatmul, EncodedActivation) {
   EXPECT_TRUE(compiled->isClaimed());
   for (int64_t m : {1, 17})
     op.check(*compiled, m, 4, "encoded");
+}
+
+TEST(WrappedMatmul, CodesHaveTheirKernel) {
+  const std::string perToken =
+                        "quant<ui8, group = [1, *], scale = f32, zero = ui8>",
+                    perBlock = "quant<i8, group = [1, 32], scale = f32>";
+  auto permuted = [](int64_t axis, const std::string &of) {
+    return "permuted<axis = " + std::to_string(axis) +
+           ", index = i16, of = " + of + ">";
+  };
+  auto rotated = [](int64_t axis, const std::string &of) {
+    return "rotated<hadamard, axis = " + std::to_string(axis) +
+           ", block = 32, of = " + of + ">";
+  };
+  const std::string nf4 = "scaled<group = [32, 1], scale = f16, of = "
+                          "codebook<16, of = generated<nf4>>>";
+  struct Case {
+    std::string weight, activation;
+    unsigned kernels;
+    bool shuffles;
+  };
+  const Case cases[] = {
+      {rotated(0, quant("i4")), "", 1, false},
+      {rotated(1, quant("i4")), "", 1, false},
+      {permuted(0, quant("i4")), "", 1, true},
+      {permuted(1, quant("i3")), "", 1, true},
+      {"scaled<group = [1, *], scale = f32, of = " + quant("i4") + ">", "", 1,
+       false},
+      {"scaled<group = [*, 1], scale = f16, of = " + nf4 + ">", "", 1, false},
+      {"scaled<group = [1, *], scale = f32, of = " + rotated(1, nf4) + ">", "",
+       1, false},
+      // Permuted codes are codes, scaled and rotated ones are not.
+      {permuted(0, quant("i4")), perToken, 2, true},
+      {permuted(0, quant("i4")), perBlock, 1, true},
+      {permuted(1, quant("i4")), perBlock, 2, true},
+      {rotated(0, quant("i4")), perToken, 1, false},
+      {rotated(0, quant("i4")),
+       "rotated<hadamard, axis = 1, block = 32, of = " + perBlock + ">", 2,
+       false},
+  };
+  for (const std::string &isa : getRunnableISAs())
+    for (auto [number, c] : llvm::enumerate(cases)) {
+      bool isBest = isa == getRunnableISAs()[0];
+      if (!isBest && number != 8)
+        continue;
+      SumMatmul op{number % 2 ? 70 : 64, 96, c.weight};
+      op.hasBias = number % 2 == 0;
+      op.activation = c.activation;
+      op.shuffles = c.shuffles;
+      std::string what = isa + " " + c.weight + " " + c.activation;
+      auto compiled = op.compile(*getOptions(isa));
+      EXPECT_TRUE(compiled->isClaimed()) << what;
+      EXPECT_EQ(compiled->getNumKernels(), c.kernels) << what;
+      // Weights are packed, not decoded.
+      EXPECT_GE(compiled->getConstantBytes(), op.n * op.k * 3 / 8) << what;
+      for (int64_t m : {0, 1, 3, 33})
+        op.check(*compiled, m, 32, what);
+    }
 }

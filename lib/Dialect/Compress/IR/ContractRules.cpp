@@ -49,9 +49,17 @@ static std::optional<int64_t> findAxis(AffineMap map, unsigned loop) {
 std::optional<int64_t> compress::findOtherAxis(ContractOp op, unsigned operand,
                                                int64_t axis) {
   auto loop = findLoop(op, operand, axis);
-  if (!loop || isa<CompressedTensorType>(op->getOperand(1 - operand).getType()))
+  if (!loop)
     return std::nullopt;
   return findAxis(op.getMap(1 - operand), *loop);
+}
+
+Value compress::decodeOther(OpBuilder &builder, ContractOp op,
+                            unsigned operand) {
+  Value other = op->getOperand(1 - operand);
+  if (!isa<CompressedTensorType>(other.getType()))
+    return other;
+  return DecodeOp::create(builder, op.getLoc(), other);
 }
 
 std::optional<int64_t> compress::findResultAxis(ContractOp op, unsigned operand,

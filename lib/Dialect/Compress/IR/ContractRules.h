@@ -23,13 +23,16 @@ CompressedTensorType getRewritableType(ContractOp op, unsigned operand);
 
 /// The loop that alone runs along an axis of an operand, if any.
 std::optional<unsigned> findLoop(ContractOp op, unsigned operand, int64_t axis);
-/// The axis of the other operand, which must be dense, along which the same
-/// loop runs alone; nothing when there is none or more than one.
+/// The axis of the other operand along which the same loop runs alone; nothing
+/// when there is none or more than one.
 std::optional<int64_t> findOtherAxis(ContractOp op, unsigned operand,
                                      int64_t axis);
 /// The axis of the result along which the loop of an operand's axis runs.
 std::optional<int64_t> findResultAxis(ContractOp op, unsigned operand,
                                       int64_t axis);
+/// The other operand, decoded if it is compressed.
+mlir::Value decodeOther(mlir::OpBuilder &builder, ContractOp op,
+                        unsigned operand);
 /// Whether the loop along an operand's axis is summed over.
 bool isReductionAxis(ContractOp op, unsigned operand, int64_t axis);
 

@@ -242,6 +242,27 @@ FailureOr<Value> PermutedAttr::buildGather(OpBuilder &b, Location loc,
   return buildTake(b, loc, *inner, *permutation, moved);
 }
 
+/// The other operand of a contraction with its slices along `axis` in another
+/// order. Codes whose groups are whole along the axis stay codes.
+static Value buildTakeOther(OpBuilder &b, ContractOp op, unsigned operand,
+                            Value indices, int64_t axis) {
+  Location loc = op.getLoc();
+  auto encode = op->getOperand(1 - operand).getDefiningOp<EncodeOp>();
+  auto quant = encode ? dyn_cast<QuantAttr>(encode.getType().getEncoding())
+                      : QuantAttr();
+  auto isWhole = [&](int64_t group) {
+    int64_t size = encode.getType().getDimSize(axis);
+    return ShapedType::isDynamic(group) ||
+           (!ShapedType::isDynamic(size) && group >= size);
+  };
+  if (quant && isWhole(quant.getGroup()[axis])) {
+    Value moved = buildTake(b, loc, encode.getSource(), indices, axis);
+    return EncodeOp::create(b, loc, encode.getType(), moved,
+                            encode.getParameters());
+  }
+  return buildTake(b, loc, decodeOther(b, op, operand), indices, axis);
+}
+
 FailureOr<Value> PermutedAttr::rewriteContract(RewriterBase &rewriter,
                                                Operation *op,
                                                unsigned operand) const {
@@ -266,8 +287,9 @@ FailureOr<Value> PermutedAttr::rewriteContract(RewriterBase &rewriter,
     return failure();
   Value inner = packDense(rewriter, loc, parts.getResult(0), components[0]);
   if (reduces) {
-    Value moved = buildTake(rewriter, loc, other,
-                            buildInverse(rewriter, loc, *permutation), *axis);
+    Value moved =
+        buildTakeOther(rewriter, contract, operand,
+                       buildInverse(rewriter, loc, *permutation), *axis);
     return cloneContract(rewriter, contract, operand, inner, moved,
                          contract.getInit());
   }

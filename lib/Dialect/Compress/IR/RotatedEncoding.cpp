@@ -11,6 +11,7 @@
 #include "compress/Dialect/Compress/IR/Hadamard.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/PatternMatch.h"
+#include "mlir/IR/TypeUtilities.h"
 
 using namespace mlir;
 using namespace compress;
@@ -144,6 +145,29 @@ FailureOr<Value> RotatedAttr::buildGather(OpBuilder &b, Location loc,
                           });
 }
 
+/// The other operand of a contraction, rotated along `axis`. Where it is stored
+/// so, that is what is stored: the transform is its own inverse.
+static Value buildRotatedOther(OpBuilder &b, ContractOp op, unsigned operand,
+                               RotatedAttr rotation, int64_t axis) {
+  Location loc = op.getLoc();
+  auto encode = op->getOperand(1 - operand).getDefiningOp<EncodeOp>();
+  auto other = encode ? dyn_cast<RotatedAttr>(encode.getType().getEncoding())
+                      : RotatedAttr();
+  if (other && other.getKind() == rotation.getKind() &&
+      other.getAxis() == axis && other.getBlock() == rotation.getBlock()) {
+    Component inner = other.getComponents(encode.getType())[0];
+    auto type = dyn_cast<CompressedTensorType>(inner.type);
+    if (type &&
+        getElementTypeOrSelf(encode.getSource().getType()) == inner.elementType)
+      return EncodeOp::create(
+          b, loc, type,
+          buildHadamard(b, loc, encode.getSource(), axis, rotation.getBlock()),
+          encode.getParameters());
+  }
+  return buildHadamard(b, loc, decodeOther(b, op, operand), axis,
+                       rotation.getBlock());
+}
+
 FailureOr<Value> RotatedAttr::rewriteContract(RewriterBase &rewriter,
                                               Operation *op,
                                               unsigned operand) const {
@@ -160,7 +184,7 @@ FailureOr<Value> RotatedAttr::rewriteContract(RewriterBase &rewriter,
       (!reduces && contract.getMap(1 - operand).isFunctionOfDim(*loop)))
     return failure();
   Value target = reduces ? other : contract.getInit();
-  if (cast<RankedTensorType>(target.getType()).isDynamicDim(*axis))
+  if (cast<ShapedType>(target.getType()).isDynamicDim(*axis))
     return failure();
   Location loc = op->getLoc();
   auto parts = UnpackOp::create(rewriter, loc, contract->getOperand(operand));
@@ -168,9 +192,10 @@ FailureOr<Value> RotatedAttr::rewriteContract(RewriterBase &rewriter,
       packDense(rewriter, loc, parts.getResult(0), getComponents(type)[0]);
   // H is symmetric: x (H w) = (H x) w.
   if (reduces)
-    return cloneContract(rewriter, contract, operand, inner,
-                         buildHadamard(rewriter, loc, other, *axis, getBlock()),
-                         contract.getInit());
+    return cloneContract(
+        rewriter, contract, operand, inner,
+        buildRotatedOther(rewriter, contract, operand, *this, *axis),
+        contract.getInit());
   Value product = cloneContract(rewriter, contract, operand, inner, other,
                                 buildZeroInit(rewriter, contract));
   return buildAdd(rewriter, loc, contract.getInit(),

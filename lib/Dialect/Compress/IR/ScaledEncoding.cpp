@@ -267,8 +267,9 @@ FailureOr<Value> ScaledAttr::rewriteContract(RewriterBase &rewriter,
     SmallVector<std::optional<int64_t>> otherAxes(type.getRank());
     for (int64_t axis : reductionAxes)
       otherAxes[axis] = findOtherAxis(contract, operand, axis);
-    Value scaled =
-        buildScaledBy(rewriter, loc, Value(), other, *scales, otherAxes);
+    Value scaled = buildScaledBy(rewriter, loc, Value(),
+                                 decodeOther(rewriter, contract, operand),
+                                 *scales, otherAxes);
     return cloneContract(rewriter, contract, operand, inner, scaled,
                          contract.getInit());
   }

@@ -260,7 +260,8 @@ static FailureOr<Value> contractChannels(RewriterBase &rewriter, ContractOp op,
       return failure();
   bool isShared = op.getMap(1 - operand).isFunctionOfDim(*loop);
   auto otherAxis = findOtherAxis(op, operand, axis);
-  if (isShared && !otherAxis)
+  if (isShared && (!otherAxis || isa<CompressedTensorType>(
+                                     op->getOperand(1 - operand).getType())))
     return failure();
   bool isSummed = op.isReductionDim(*loop);
   auto resultAxis = findResultAxis(op, operand, axis);
