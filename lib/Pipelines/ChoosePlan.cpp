@@ -7,6 +7,7 @@
 #include "ChoosePlan.h"
 #include "compress/Search/Evolve.h"
 #include "compress/Search/LevelTable.h"
+#include "compress/Search/SharedOperands.h"
 #include "compress/Support/Format.h"
 #include "compress/Support/ProgressBar.h"
 #include <cmath>
@@ -419,7 +420,6 @@ static std::string countLevels(const Plan &plan) {
 static llvm::Expected<std::vector<Alternative>>
 getAlternatives(const PlanRequest &request, const PlanSubject &subject,
                 Problem problem, const Assignment &chosen) {
-  constexpr uint64_t numRandom = 3;
   Quantity bytes = *problem.lookupCost("bytes");
   uint64_t rest =
       subject.bytes - std::min(subject.bytes, subject.sites.getBytes());
@@ -437,7 +437,7 @@ getAlternatives(const PlanRequest &request, const PlanSubject &subject,
     return point;
   };
   auto addBaselines = [&](uint64_t limit) {
-    for (uint64_t i = 0; i <= numRandom; ++i) {
+    for (uint64_t i = 0; i < request.numBaselines; ++i) {
       const Search *search =
           llvm::cantFail(lookupSearch(i ? "random" : "uniform"));
       if (search == request.search)
@@ -526,6 +526,10 @@ compress::choosePlan(const PlanRequest &request, const PlanSubject &subject,
   for (const std::string &pattern : request.same)
     if (llvm::Error error = table->couple(pattern))
       return atOption("--same", std::move(error));
+  if (llvm::Error error =
+          coupleSharedOperands(*table, subject.sites.sites, request.levels,
+                               {request.sameSiblings, request.rules}, notes))
+    return std::move(error);
   if (*budget)
     table->setLimit(*table->lookupCost("bytes"), double(**budget));
   StitchedModel *stitched = nullptr;

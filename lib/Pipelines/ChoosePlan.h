@@ -35,8 +35,10 @@ struct PlanRequest {
   std::vector<SizeLimit> frontier;
   std::vector<SiteRule> rules;
   std::vector<std::string> same;
+  bool sameSiblings = false;
   uint64_t seed = 0;
   unsigned refine = 0;
+  unsigned numBaselines = 0;
   bool layerErrors = false;
 
   /// Whether every site stays float.

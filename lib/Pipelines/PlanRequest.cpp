@@ -101,6 +101,8 @@ llvm::Expected<PlanRequest> PlanRequest::parse(const CompilerOptions &options) {
   request.maxLatency = options.maxLatency;
   request.frontier = options.frontier;
   request.same = options.same;
+  request.sameSiblings = options.sameSiblings;
+  request.numBaselines = options.numBaselines;
   request.seed = options.seed;
   request.refine = options.refine;
   request.layerErrors = options.layerErrors;
@@ -110,12 +112,13 @@ llvm::Expected<PlanRequest> PlanRequest::parse(const CompilerOptions &options) {
                                    "(--max-size, --max-drop, --max-latency)");
   if (!searches && (!options.levels.empty() || !options.search.empty() ||
                     !options.rules.empty() || !options.same.empty() ||
-                    !options.frontier.empty()))
+                    options.sameSiblings || !options.frontier.empty()))
     return llvm::createStringError(
         StringRef(!options.levels.empty()   ? "--levels"
                   : !options.search.empty() ? "--search"
                   : !options.rules.empty()  ? "--site"
                   : !options.same.empty()   ? "--same"
+                  : options.sameSiblings    ? "--same-siblings"
                                             : "--frontier") +
         ": a search needs a limit: give --max-size, --max-drop or "
         "--max-latency");

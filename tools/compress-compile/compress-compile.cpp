@@ -138,6 +138,17 @@ struct Options {
           "Search: sites with names like this take the same level, such as "
           "'layer0.attn.[qkv]*'; may be repeated"),
       cl::value_desc("pattern"), cl::cat(category)};
+  cl::opt<bool> sameSiblings{
+      "same-siblings",
+      cl::desc("Search: matrix products of one shape that read the same "
+               "activation (query, key, value) take the same level, for "
+               "runtimes that merge them"),
+      cl::cat(category)};
+  cl::opt<unsigned> baselines{
+      "baselines",
+      cl::desc("Search: plans to run beside each found one: uniform, then "
+               "random ones (default 4)"),
+      cl::value_desc("n"), cl::init(4), cl::cat(category)};
   cl::opt<std::string> levels{
       "levels",
       cl::desc("What the search chooses from (default f32,int8,int4-g32; "
@@ -246,6 +257,8 @@ static Expected<CompilerOptions> toCompilerOptions(const Options &parsed) {
     options.frontier.push_back(*limit);
   }
   options.same.assign(parsed.same.begin(), parsed.same.end());
+  options.sameSiblings = parsed.sameSiblings;
+  options.numBaselines = parsed.baselines;
   options.rules.assign(parsed.rules.begin(), parsed.rules.end());
   options.cache = parsed.cache;
   options.resume = parsed.resume;

@@ -75,6 +75,10 @@ struct CompilerOptions {
   std::vector<std::string> rules;
   /// Globs; the sites that match one of them take the same level.
   std::vector<std::string> same;
+  /// Siblings (`findSiblings`) take the same level.
+  bool sameSiblings = false;
+  /// Plans to run beside each found one: uniform, then random ones.
+  unsigned numBaselines = 4;
   /// What the search chooses from, separated by commas.
   std::string levels;
   std::string search;
