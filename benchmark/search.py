@@ -8,8 +8,8 @@ that is found, and compare sizes at equal loss and losses at equal size.
 
 Each seed calibrates with another half of the calibration samples. All plans
 come from compress-compile: with --frontier it gives, for each size, the plan
-that dp finds and the best uniform one, both compiled and run on the evaluation
-samples. The loss of a plan is the relative error of its outputs there; for a
+that dp finds and the best uniform one, both run on the evaluation samples with
+the weights that they decode to. The loss of a plan is the relative error of its outputs there; for a
 model with labels per token, the rise of its perplexity."""
 import argparse
 import json
@@ -71,6 +71,13 @@ def write_subset(source, share, seed, path):
     np.savez(path, **{name: array[rows] for name, array in arrays.items()})
 
 
+def write_first(source, count, path):
+    import numpy as np
+    arrays = dict(np.load(source))
+    np.savez(path, **{name: array[:count] for name, array in arrays.items()})
+    return path
+
+
 def search(options, space, seed, folder):
     """The points of one search, as report.json lists them."""
     data = os.path.join(folder, f"calib-{seed}.npz")
@@ -80,7 +87,7 @@ def search(options, space, seed, folder):
                      key=lambda text: float(text.rstrip("%")))
     out = os.path.join(folder, f"{space}-{seed}")
     command = [options.compiler, options.model, "-o", out, "--data", data,
-               "--eval", options.eval, "--seed", str(seed), "--baselines", "1",
+               "--eval", options.eval, "--seed", str(seed), "--baselines", "1", "--stitch-frontier",
                "--levels", ",".join(["f32"] + SPACES[space]),
                "--max-size", budgets[-1], "--frontier", ",".join(budgets),
                "--threads", str(options.threads)]
@@ -272,6 +279,8 @@ def parse_arguments():
     parser.add_argument("model", help="digits, charlm or a model.onnx")
     parser.add_argument("--data", help="calibration samples (.npz)")
     parser.add_argument("--eval", help="evaluation samples (.npz)")
+    parser.add_argument("--eval-samples", type=int, default=0,
+                        help="use the first ones only (default: all)")
     parser.add_argument("--budgets", default=BUDGETS,
                         help=f"sizes, relative to float (default {BUDGETS})")
     parser.add_argument("--seeds", type=int, default=5,
@@ -318,6 +327,9 @@ def measure(options):
     known = {(run["space"], run["seed"]) for run in report["runs"]}
     options.compiler = find_compiler(options.bin)
     with tempfile.TemporaryDirectory() as folder:
+        if options.eval_samples:
+            options.eval = write_first(options.eval, options.eval_samples,
+                                       os.path.join(folder, "eval.npz"))
         for seed in range(options.seeds):
             for space in SPACES:
                 if (space, seed) in known:

@@ -191,6 +191,8 @@ llvm::Error Compilation::choose() {
   plan = std::move(chosen->plan);
   alternatives = std::move(chosen->alternatives);
   report.choice = request.description;
+  if (options.stitchFrontier && options.compare && stitched)
+    return evaluateStitched(*stitched);
   return llvm::Error::success();
 }
 

@@ -149,6 +149,11 @@ struct Options {
       cl::desc("Search: plans to run beside each found one: uniform, then "
                "random ones (default 4)"),
       cl::value_desc("n"), cl::init(4), cl::cat(category)};
+  cl::opt<bool> stitchFrontier{
+      "stitch-frontier",
+      cl::desc("Search: run other points than the chosen one with decoded "
+               "weights in one compiled float model: fast, no times"),
+      cl::cat(category)};
   cl::opt<std::string> levels{
       "levels",
       cl::desc("What the search chooses from (default f32,int8,int4-g32; "
@@ -258,6 +263,7 @@ static Expected<CompilerOptions> toCompilerOptions(const Options &parsed) {
   }
   options.same.assign(parsed.same.begin(), parsed.same.end());
   options.sameSiblings = parsed.sameSiblings;
+  options.stitchFrontier = parsed.stitchFrontier;
   options.numBaselines = parsed.baselines;
   options.rules.assign(parsed.rules.begin(), parsed.rules.end());
   options.cache = parsed.cache;

@@ -79,6 +79,9 @@ struct CompilerOptions {
   bool sameSiblings = false;
   /// Plans to run beside each found one: uniform, then random ones.
   unsigned numBaselines = 4;
+  /// Run the frontier with decoded weights as inputs of one compiled model,
+  /// instead of compiling each point: much faster, but without times.
+  bool stitchFrontier = false;
   /// What the search chooses from, separated by commas.
   std::string levels;
   std::string search;
