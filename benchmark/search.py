@@ -88,6 +88,7 @@ def search(options, space, seed, folder):
     out = os.path.join(folder, f"{space}-{seed}")
     command = [options.compiler, options.model, "-o", out, "--data", data,
                "--eval", options.eval, "--seed", str(seed), "--baselines", "1", "--stitch-frontier",
+               "--weigh-levels",
                "--levels", ",".join(["f32"] + SPACES[space]),
                "--max-size", budgets[-1], "--frontier", ",".join(budgets),
                "--threads", str(options.threads)]

@@ -40,6 +40,7 @@ struct PlanRequest {
   unsigned refine = 0;
   unsigned numBaselines = 0;
   bool layerErrors = false;
+  bool weighLevels = false;
 
   /// Whether every site stays float.
   bool isFloat() const { return level && level->isNone(); }

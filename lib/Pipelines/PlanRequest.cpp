@@ -106,6 +106,7 @@ llvm::Expected<PlanRequest> PlanRequest::parse(const CompilerOptions &options) {
   request.seed = options.seed;
   request.refine = options.refine;
   request.layerErrors = options.layerErrors;
+  request.weighLevels = options.weighLevels;
   bool searches = options.maxSize || options.maxDrop || options.maxLatency;
   if (!options.level.empty() + !options.plan.empty() + searches > 1)
     return llvm::createStringError("give one of --level, --plan and a limit "
@@ -126,6 +127,11 @@ llvm::Expected<PlanRequest> PlanRequest::parse(const CompilerOptions &options) {
     return llvm::createStringError(
         "--refine: what a search found is refined by running it: give a limit "
         "and --data");
+  if (options.weighLevels &&
+      (!searches || options.data.empty() || options.layerErrors))
+    return llvm::createStringError(
+        "--weigh-levels: errors are weighed for a search by running the model: "
+        "give a limit and --data, and not --layer-errors");
   for (const std::string &text : options.rules) {
     auto rule = SiteRule::parse(text);
     if (!rule)

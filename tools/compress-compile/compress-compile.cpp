@@ -124,6 +124,12 @@ struct Options {
           "Search: take the errors of layers as they are; with --data they "
           "are weighed by what each does to the model's outputs"),
       cl::cat(category)};
+  cl::opt<bool> weighLevels{
+      "weigh-levels",
+      cl::desc(
+          "Search: weigh the error of each level by itself: slower, better "
+          "where sparse or low-rank levels compete with rounding"),
+      cl::cat(category)};
   cl::opt<bool> explain{"explain",
                         cl::desc("Search: print why each site has its level"),
                         cl::cat(category)};
@@ -255,6 +261,7 @@ static Expected<CompilerOptions> toCompilerOptions(const Options &parsed) {
   options.explain = parsed.explain;
   options.refine = parsed.refine;
   options.layerErrors = parsed.layerErrors;
+  options.weighLevels = parsed.weighLevels;
   for (const std::string &text : parsed.frontier) {
     auto limit = SizeLimit::parse(text);
     if (!limit)

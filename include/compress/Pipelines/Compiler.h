@@ -69,6 +69,9 @@ struct CompilerOptions {
   /// Take errors of layers as they are, instead of weighing them by what each
   /// site does to the outputs on `data`.
   bool layerErrors = false;
+  /// Weigh each level of a site by itself: one run for each, but the errors of
+  /// sparse and low-rank weights do not act like rounding.
+  bool weighLevels = false;
   /// Say in the text why each site has its level.
   bool explain = false;
   /// What sites may choose, as `SiteRule::parse` reads it.
