@@ -209,6 +209,11 @@ struct Options {
   cl::opt<uint64_t> seed{
       "seed", cl::desc("Seed of everything that is sampled (default 0)"),
       cl::value_desc("n"), cl::init(0), cl::cat(category)};
+  cl::opt<bool> dryRun{
+      "dry-run",
+      cl::desc("Choose levels and encode, print what came of it, and stop: no "
+               "library is made, nothing is written"),
+      cl::cat(category)};
   cl::opt<bool> noCompare{
       "no-compare",
       cl::desc("Do not compile the float model for comparison: saves time"),
@@ -287,6 +292,7 @@ static Expected<CompilerOptions> toCompilerOptions(const Options &parsed) {
   options.profile = parsed.profile;
   options.threads = parsed.threads;
   options.seed = parsed.seed;
+  options.dryRun = parsed.dryRun;
   options.compare = !parsed.noCompare;
   options.remarks = parsed.remarks;
   options.emit.assign(parsed.emit.begin(), parsed.emit.end());

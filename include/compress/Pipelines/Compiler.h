@@ -103,6 +103,8 @@ struct CompilerOptions {
   /// Threads for runs and for the compiler; 0: all cores.
   int threads = 0;
   uint64_t seed = 0;
+  /// Choose and encode, but compile and write nothing.
+  bool dryRun = false;
   /// Whether to compile the float model too, to compare with it.
   bool compare = true;
   /// Whether to say in the notes what the target left to the reference way.
