@@ -286,6 +286,8 @@ def parse_arguments():
                         help=f"sizes, relative to float (default {BUDGETS})")
     parser.add_argument("--seeds", type=int, default=5,
                         help="calibration subsets (default 5)")
+    parser.add_argument("--spaces", default=",".join(SPACES),
+                        help="what to search (default: all four)")
     parser.add_argument("--share", type=float, default=0.5,
                         help="of the calibration samples in each (default 0.5)")
     parser.add_argument("--metric", choices=("error", "drop"),
@@ -297,7 +299,7 @@ def parse_arguments():
     parser.add_argument("--threads", type=int, default=0,
                         help="of the compiler (default: all cores)")
     parser.add_argument("--bin", help="folder of compress-compile")
-    parser.add_argument("--json", help="write all numbers, after each seed; "
+    parser.add_argument("--json", help="write all numbers, after each search; "
                         "what is in it already is not measured again")
     parser.add_argument("--plot", help="write the curves as SVG")
     parser.add_argument("--from", dest="source", metavar="JSON",
@@ -311,6 +313,9 @@ def parse_arguments():
         options.model = model
         options.data = options.data or data
         options.eval = options.eval or evaluation
+    for space in options.spaces.split(","):
+        if space not in SPACES:
+            parser.error(f"unknown space '{space}': {', '.join(SPACES)}")
     if not options.source and not (options.data and options.eval):
         parser.error("give --data and --eval")
     options.metric = options.metric or ("drop" if name == "charlm" else "error")
@@ -332,16 +337,15 @@ def measure(options):
             options.eval = write_first(options.eval, options.eval_samples,
                                        os.path.join(folder, "eval.npz"))
         for seed in range(options.seeds):
-            for space in SPACES:
+            for space in options.spaces.split(","):
                 if (space, seed) in known:
                     continue
                 run = search(options, space, seed, folder)
                 report["runs"].append(run)
                 print(f"seed {seed}, {space}: {len(run['points'])} plans",
                       file=sys.stderr, flush=True)
-            evaluate(report)
-            if options.json:
-                write_json(options.json, report)
+                if options.json:
+                    write_json(options.json, report)
     return report
 
 
@@ -354,6 +358,8 @@ def main():
     else:
         report = measure(options)
     curves = evaluate(report)
+    if options.json and not options.source:
+        write_json(options.json, report)
     print_figures(report)
     if options.plot:
         search_plot.write_curves(options.plot, report, curves)
