@@ -2,15 +2,15 @@
 #===- search.py - what searching gains over one level everywhere -------------#
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #===---------------------------------------------------------------------------#
-"""Search plans for a grid of sizes in four spaces of levels (bits only, sparsity
-only, rank only, and joint: those, their products and their sums), run each plan
-that is found, and compare sizes at equal loss and losses at equal size.
+"""Search plans for a grid of sizes in four spaces of levels (bits, sparsity,
+rank, and joint: those, their products and their sums), run each plan that is
+found, and compare sizes at equal loss and losses at equal size.
 
 Each seed calibrates with another half of the calibration samples. All plans
 come from compress-compile: with --frontier it gives, for each size, the plan
 that dp finds and the best uniform one, both run on the evaluation samples with
-the weights that they decode to. The loss of a plan is the relative error of its outputs there; for a
-model with labels per token, the rise of its perplexity."""
+the weights that they decode to. The loss of a plan is the relative error of its
+outputs there; for a model with labels per token, the rise of its perplexity."""
 import argparse
 import json
 import math
@@ -87,7 +87,8 @@ def search(options, space, seed, folder):
                      key=lambda text: float(text.rstrip("%")))
     out = os.path.join(folder, f"{space}-{seed}")
     command = [options.compiler, options.model, "-o", out, "--data", data,
-               "--eval", options.eval, "--seed", str(seed), "--baselines", "1", "--stitch-frontier",
+               "--eval", options.eval, "--seed", str(seed), "--baselines", "1",
+               "--stitch-frontier",
                "--weigh-levels",
                "--levels", ",".join(["f32"] + SPACES[space]),
                "--max-size", budgets[-1], "--frontier", ",".join(budgets),
@@ -272,7 +273,7 @@ def evaluate(report):
     return curves
 
 
-# --- Command line ---------------------------------------------------------------
+# --- Command line --------------------------------------------------------------
 def parse_arguments():
     parser = argparse.ArgumentParser(
         description=__doc__, epilog=EPILOG,
