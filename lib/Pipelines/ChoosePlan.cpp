@@ -7,6 +7,7 @@
 #include "ChoosePlan.h"
 #include "compress/Search/Evolve.h"
 #include "compress/Search/LevelTable.h"
+#include "compress/Search/SharedOperands.h"
 #include "compress/Support/Format.h"
 #include "compress/Support/ProgressBar.h"
 #include <cmath>
@@ -299,49 +300,63 @@ llvm::Expected<Assignment> LatencySearch::run(Problem &problem) {
 //===----------------------------------------------------------------------===//
 
 /// Multiplies the errors of each site by what an error there does to the
-/// outputs: the site alone is run at a level with an error of about 1 %.
-/// After that, sums of errors predict the squared relative output error.
+/// outputs: the site alone is run at a level with an error of about 1 %, or, if
+/// asked for, at each level. After that, sums of errors predict the squared
+/// relative output error.
 static llvm::Error weighErrors(const PlanRequest &request,
                                const PlanSubject &subject, Problem &problem,
                                StitchedModel &model) {
   constexpr size_t maxSamples = 8;
   constexpr double wanted = 0.01;
+  // A site that does nothing here may do something elsewhere.
+  constexpr double least = 1e-9;
   std::vector<size_t> samples(std::min(maxSamples, model.getNumSamples()));
   for (size_t i = 0; i < samples.size(); ++i)
     samples[i] = i * model.getNumSamples() / samples.size();
   Level none = llvm::cantFail(Level::parse("f32"));
+  std::vector<const Level *> levels(problem.sites.size(), &none);
   ProgressBar bar("weigh", problem.sites.size());
   for (auto [index, site, row] :
        llvm::enumerate(subject.sites.sites, problem.sites)) {
-    const Level *level = nullptr;
-    double error = 0, best = std::numeric_limits<double>::infinity();
-    for (auto [choice, candidate] :
-         llvm::zip_equal(row.choices, request.levels)) {
-      if (!choice.excluded.empty() || candidate.isNone())
+    std::vector<double> errors(row.choices.size(), 0);
+    std::optional<size_t> nearest;
+    auto getDistance = [&](size_t i) {
+      return std::fabs(std::log(errors[i] / wanted));
+    };
+    for (size_t i = 0; i < errors.size(); ++i) {
+      if (!row.choices[i].excluded.empty() || request.levels[i].isNone())
         continue;
-      auto summary = subject.database.getSummary(site, candidate);
+      auto summary = subject.database.getSummary(site, request.levels[i]);
       if (!summary)
         return summary.takeError();
-      double distance = std::fabs(std::log(summary->error.relative / wanted));
-      if (summary->error.relative > 0 && distance < best) {
-        best = distance;
-        level = &candidate;
-        error = summary->error.relative;
-      }
+      errors[i] = summary->error.relative;
+      if (errors[i] > 0 && (!nearest || getDistance(i) < getDistance(*nearest)))
+        nearest = i;
     }
+    auto weigh = [&](size_t i) -> llvm::Expected<double> {
+      levels[index] = &request.levels[i];
+      auto output = model.getError(levels, samples);
+      levels[index] = &none;
+      if (!output)
+        return output.takeError();
+      return std::isfinite(*output) ? std::max(*output / errors[i], least) : 1;
+    };
     bar.update(index + 1);
-    if (!level)
+    if (!nearest)
       continue;
-    std::vector<const Level *> levels(problem.sites.size(), &none);
-    levels[index] = level;
-    auto output = model.getError(levels, samples);
-    if (!output)
-      return output.takeError();
-    // A site that does nothing here may do something elsewhere.
-    constexpr double least = 1e-9;
-    double weight = std::isfinite(*output) ? *output / error : 1;
-    for (Choice &choice : row.choices)
-      choice.error *= std::max(weight, least);
+    auto typical = weigh(*nearest);
+    if (!typical)
+      return typical.takeError();
+    for (auto [i, choice] : llvm::enumerate(row.choices)) {
+      double weight = *typical;
+      if (request.weighLevels && errors[i] > 0 && i != *nearest) {
+        auto own = weigh(i);
+        if (!own)
+          return own.takeError();
+        weight = *own;
+      }
+      choice.error *= weight;
+    }
   }
   return llvm::Error::success();
 }
@@ -419,7 +434,6 @@ static std::string countLevels(const Plan &plan) {
 static llvm::Expected<std::vector<Alternative>>
 getAlternatives(const PlanRequest &request, const PlanSubject &subject,
                 Problem problem, const Assignment &chosen) {
-  constexpr uint64_t numRandom = 3;
   Quantity bytes = *problem.lookupCost("bytes");
   uint64_t rest =
       subject.bytes - std::min(subject.bytes, subject.sites.getBytes());
@@ -437,7 +451,7 @@ getAlternatives(const PlanRequest &request, const PlanSubject &subject,
     return point;
   };
   auto addBaselines = [&](uint64_t limit) {
-    for (uint64_t i = 0; i <= numRandom; ++i) {
+    for (uint64_t i = 0; i < request.numBaselines; ++i) {
       const Search *search =
           llvm::cantFail(lookupSearch(i ? "random" : "uniform"));
       if (search == request.search)
@@ -526,6 +540,10 @@ compress::choosePlan(const PlanRequest &request, const PlanSubject &subject,
   for (const std::string &pattern : request.same)
     if (llvm::Error error = table->couple(pattern))
       return atOption("--same", std::move(error));
+  if (llvm::Error error =
+          coupleSharedOperands(*table, subject.sites.sites, request.levels,
+                               {request.sameSiblings, request.rules}, notes))
+    return std::move(error);
   if (*budget)
     table->setLimit(*table->lookupCost("bytes"), double(**budget));
   StitchedModel *stitched = nullptr;

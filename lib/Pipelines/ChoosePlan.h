@@ -35,9 +35,12 @@ struct PlanRequest {
   std::vector<SizeLimit> frontier;
   std::vector<SiteRule> rules;
   std::vector<std::string> same;
+  bool sameSiblings = false;
   uint64_t seed = 0;
   unsigned refine = 0;
+  unsigned numBaselines = 0;
   bool layerErrors = false;
+  bool weighLevels = false;
 
   /// Whether every site stays float.
   bool isFloat() const { return level && level->isNone(); }

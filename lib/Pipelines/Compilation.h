@@ -61,6 +61,8 @@ private:
   llvm::Expected<double> measureDrop(const Plan &plan);
   llvm::Error measureLatencies(JITModel &floatModel, JITModel &model);
   /// The float model with a plan, running in this process.
+  /// Evaluates what needs no compilation: plans that round no activations.
+  llvm::Error evaluateStitched(StitchedModel &model);
   llvm::Expected<JITModel> makeModel(const Plan &plan);
   /// What the model is timed on.
   llvm::Expected<std::vector<NpyArray>> getTimedSample();

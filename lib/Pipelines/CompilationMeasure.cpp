@@ -146,6 +146,40 @@ Compilation::getComparedSamples() {
           maxCalibrationSamples};
 }
 
+llvm::Error Compilation::evaluateStitched(StitchedModel &model) {
+  auto [samples, maxSamples] = getComparedSamples();
+  if (!samples)
+    return llvm::Error::success();
+  auto reference = getFloatModel();
+  if (!reference)
+    return reference.takeError();
+  ProgressBar bar("compare", alternatives.size());
+  for (auto [index, alternative] : llvm::enumerate(alternatives)) {
+    std::vector<Level> levels;
+    for (const PlanEntry &entry : alternative.plan.sites) {
+      auto level = Level::parse(entry.level);
+      if (!level)
+        return level.takeError();
+      levels.push_back(std::move(*level));
+    }
+    if (alternative.point.isChosen ||
+        llvm::any_of(levels, [](const Level &l) { return l.hasActivation(); }))
+      continue;
+    std::vector<const Level *> pointers;
+    for (const Level &level : levels)
+      pointers.push_back(&level);
+    auto loaded = model.load(pointers);
+    if (!loaded)
+      return loaded.takeError();
+    auto result = evaluate(**reference, **loaded, *samples, maxSamples);
+    if (!result)
+      return result.takeError();
+    alternative.point.evaluation = std::move(*result);
+    bar.update(index + 1);
+  }
+  return llvm::Error::success();
+}
+
 /// Runs what the search did not choose, to compare with.
 llvm::Error Compilation::compareAlternatives() {
   auto [samples, maxSamples] = getComparedSamples();
@@ -157,7 +191,7 @@ llvm::Error Compilation::compareAlternatives() {
       point.evaluation = report.evaluation;
       if (report.latencyAfter)
         point.seconds = report.latencyAfter->median;
-    } else if (runs) {
+    } else if (runs && !point.evaluation) {
       auto reference = getFloatModel();
       if (!reference)
         return reference.takeError();

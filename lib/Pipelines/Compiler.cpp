@@ -191,6 +191,8 @@ llvm::Error Compilation::choose() {
   plan = std::move(chosen->plan);
   alternatives = std::move(chosen->alternatives);
   report.choice = request.description;
+  if (options.stitchFrontier && options.compare && stitched)
+    return evaluateStitched(*stitched);
   return llvm::Error::success();
 }
 
@@ -331,13 +333,21 @@ llvm::Expected<Report> Compilation::run() {
                   {"measure", &Compilation::measure},
                   {"compare", &Compilation::compareAlternatives}};
   report.explains = options.explain;
-  for (auto [name, run] : stages)
+  static constexpr llvm::StringRef madeFiles[] = {"export", "compile",
+                                                  "measure"};
+  for (auto [name, run] : stages) {
+    if (options.dryRun && llvm::is_contained(madeFiles, name))
+      continue;
     if (llvm::Error error = stage(name, run))
       return std::move(error);
+  }
   if (cache && cache->getNumBroken())
     report.notes.push_back(std::to_string(cache->getNumBroken()) +
                            " entries of " + cache->getDirectory().str() +
                            " were broken and have been made again");
+  // What it wrote so far is not kept; the cache is, for the run that does.
+  if (options.dryRun)
+    return std::move(report);
   if (llvm::Error error = writeReports())
     return std::move(error);
   // Only what this run made for itself.

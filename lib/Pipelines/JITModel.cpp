@@ -27,6 +27,7 @@ struct JITModel::Impl {
   };
   std::unique_ptr<char, Free> weights;
   ObserveCallback observer;
+  std::vector<NpyArray> lastInputs;
   // Last: its destruction needs the code and the weights.
   std::unique_ptr<runtime::ModelInstance> instance;
 };
@@ -118,9 +119,14 @@ void JITModel::setObserver(ObserveCallback callback) {
       impl.get());
 }
 
+void JITModel::setLastInputs(std::vector<NpyArray> inputs) {
+  impl->lastInputs = std::move(inputs);
+}
+
 Expected<std::vector<NpyArray>> JITModel::run(ArrayRef<NpyArray> inputs) {
-  std::vector<CompressTensor> in(inputs.size());
-  for (auto [tensor, array] : zip_equal(in, inputs)) {
+  std::vector<CompressTensor> in(inputs.size() + impl->lastInputs.size());
+  for (auto [tensor, array] :
+       zip_equal(in, concat<const NpyArray>(inputs, impl->lastInputs))) {
     tensor = {};
     tensor.data = const_cast<char *>(array.data.data());
     tensor.dtype = array.dtype;

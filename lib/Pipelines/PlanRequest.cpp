@@ -101,21 +101,25 @@ llvm::Expected<PlanRequest> PlanRequest::parse(const CompilerOptions &options) {
   request.maxLatency = options.maxLatency;
   request.frontier = options.frontier;
   request.same = options.same;
+  request.sameSiblings = options.sameSiblings;
+  request.numBaselines = options.numBaselines;
   request.seed = options.seed;
   request.refine = options.refine;
   request.layerErrors = options.layerErrors;
+  request.weighLevels = options.weighLevels;
   bool searches = options.maxSize || options.maxDrop || options.maxLatency;
   if (!options.level.empty() + !options.plan.empty() + searches > 1)
     return llvm::createStringError("give one of --level, --plan and a limit "
                                    "(--max-size, --max-drop, --max-latency)");
   if (!searches && (!options.levels.empty() || !options.search.empty() ||
                     !options.rules.empty() || !options.same.empty() ||
-                    !options.frontier.empty()))
+                    options.sameSiblings || !options.frontier.empty()))
     return llvm::createStringError(
         StringRef(!options.levels.empty()   ? "--levels"
                   : !options.search.empty() ? "--search"
                   : !options.rules.empty()  ? "--site"
                   : !options.same.empty()   ? "--same"
+                  : options.sameSiblings    ? "--same-siblings"
                                             : "--frontier") +
         ": a search needs a limit: give --max-size, --max-drop or "
         "--max-latency");
@@ -123,6 +127,11 @@ llvm::Expected<PlanRequest> PlanRequest::parse(const CompilerOptions &options) {
     return llvm::createStringError(
         "--refine: what a search found is refined by running it: give a limit "
         "and --data");
+  if (options.weighLevels &&
+      (!searches || options.data.empty() || options.layerErrors))
+    return llvm::createStringError(
+        "--weigh-levels: errors are weighed for a search by running the model: "
+        "give a limit and --data, and not --layer-errors");
   for (const std::string &text : options.rules) {
     auto rule = SiteRule::parse(text);
     if (!rule)

@@ -227,7 +227,10 @@ void Report::print(llvm::raw_ostream &os) const {
   for (auto [i, stage] : llvm::enumerate(stages))
     os << (i ? ", " : " ") << stage.first << " "
        << formatDuration(stage.second);
-  os << "\nArtifacts in " << outputDirectory << ":\n";
+  os << "\n";
+  if (artifacts.empty())
+    return;
+  os << "Artifacts in " << outputDirectory << ":\n";
   TextTable files({{"file"}, {"size", Align::Right}});
   for (const auto &[name, bytes] : artifacts)
     files.addRow({name, formatBytes(bytes)});

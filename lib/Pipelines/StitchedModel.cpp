@@ -120,8 +120,7 @@ llvm::Expected<NpyArray> StitchedModel::getWeight(size_t site,
   return array;
 }
 
-llvm::Expected<double> StitchedModel::getError(ArrayRef<const Level *> levels,
-                                               ArrayRef<size_t> samples) {
+llvm::Expected<JITModel *> StitchedModel::load(ArrayRef<const Level *> levels) {
   std::vector<NpyArray> decoded;
   for (auto [site, level] : llvm::enumerate(levels)) {
     auto weight = getWeight(site, *level);
@@ -129,11 +128,18 @@ llvm::Expected<double> StitchedModel::getError(ArrayRef<const Level *> levels,
       return weight.takeError();
     decoded.push_back(std::move(*weight));
   }
+  jit->setLastInputs(std::move(decoded));
+  return &*jit;
+}
+
+llvm::Expected<double> StitchedModel::getError(ArrayRef<const Level *> levels,
+                                               ArrayRef<size_t> samples) {
+  auto loaded = load(levels);
+  if (!loaded)
+    return loaded.takeError();
   std::vector<double> noise, energy;
   for (size_t sample : samples) {
-    std::vector<NpyArray> all = inputs[sample];
-    all.insert(all.end(), decoded.begin(), decoded.end());
-    auto result = jit->run(all);
+    auto result = (*loaded)->run(inputs[sample]);
     if (!result)
       return result.takeError();
     noise.resize(result->size(), 0);

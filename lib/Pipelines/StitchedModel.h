@@ -34,6 +34,9 @@ public:
   llvm::Expected<double> getError(llvm::ArrayRef<const Level *> levels,
                                   llvm::ArrayRef<size_t> samples);
 
+  /// The model with the weights of a plan, until the next call of a method.
+  llvm::Expected<JITModel *> load(llvm::ArrayRef<const Level *> levels);
+
 private:
   StitchedModel() = default;
   /// The weight of a site as this level decodes it.

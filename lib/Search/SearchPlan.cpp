@@ -6,6 +6,7 @@
 
 #include "compress/Search/LevelTable.h"
 #include "compress/Search/Passes.h"
+#include "compress/Search/SharedOperands.h"
 #include "llvm/ADT/StringExtras.h"
 
 namespace compress {
@@ -49,6 +50,12 @@ struct SearchPlan : compress::impl::SearchPlanBase<SearchPlan> {
     for (const std::string &pattern : same)
       if (llvm::Error error = table->couple(pattern))
         return error;
+    std::vector<std::string> notes;
+    if (llvm::Error error = coupleSharedOperands(*table, list.sites, *parsed,
+                                                 {siblings, siteRules}, notes))
+      return error;
+    for (const std::string &note : notes)
+      getOperation().emitRemark() << note;
     Quantity bytes = *table->lookupCost("bytes");
     if (budgetBytes >= 0)
       table->setLimit(bytes, double(budgetBytes));

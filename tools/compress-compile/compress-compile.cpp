@@ -124,6 +124,12 @@ struct Options {
           "Search: take the errors of layers as they are; with --data they "
           "are weighed by what each does to the model's outputs"),
       cl::cat(category)};
+  cl::opt<bool> weighLevels{
+      "weigh-levels",
+      cl::desc(
+          "Search: weigh the error of each level by itself: slower, better "
+          "where sparse or low-rank levels compete with rounding"),
+      cl::cat(category)};
   cl::opt<bool> explain{"explain",
                         cl::desc("Search: print why each site has its level"),
                         cl::cat(category)};
@@ -138,6 +144,22 @@ struct Options {
           "Search: sites with names like this take the same level, such as "
           "'layer0.attn.[qkv]*'; may be repeated"),
       cl::value_desc("pattern"), cl::cat(category)};
+  cl::opt<bool> sameSiblings{
+      "same-siblings",
+      cl::desc("Search: matrix products of one shape that read the same "
+               "activation (query, key, value) take the same level, for "
+               "runtimes that merge them"),
+      cl::cat(category)};
+  cl::opt<unsigned> baselines{
+      "baselines",
+      cl::desc("Search: plans to run beside each found one: uniform, then "
+               "random ones (default 4)"),
+      cl::value_desc("n"), cl::init(4), cl::cat(category)};
+  cl::opt<bool> stitchFrontier{
+      "stitch-frontier",
+      cl::desc("Search: run other points than the chosen one with decoded "
+               "weights in one compiled float model: fast, no times"),
+      cl::cat(category)};
   cl::opt<std::string> levels{
       "levels",
       cl::desc("What the search chooses from (default f32,int8,int4-g32; "
@@ -187,6 +209,11 @@ struct Options {
   cl::opt<uint64_t> seed{
       "seed", cl::desc("Seed of everything that is sampled (default 0)"),
       cl::value_desc("n"), cl::init(0), cl::cat(category)};
+  cl::opt<bool> dryRun{
+      "dry-run",
+      cl::desc("Choose levels and encode, print what came of it, and stop: no "
+               "library is made, nothing is written"),
+      cl::cat(category)};
   cl::opt<bool> noCompare{
       "no-compare",
       cl::desc("Do not compile the float model for comparison: saves time"),
@@ -239,6 +266,7 @@ static Expected<CompilerOptions> toCompilerOptions(const Options &parsed) {
   options.explain = parsed.explain;
   options.refine = parsed.refine;
   options.layerErrors = parsed.layerErrors;
+  options.weighLevels = parsed.weighLevels;
   for (const std::string &text : parsed.frontier) {
     auto limit = SizeLimit::parse(text);
     if (!limit)
@@ -246,6 +274,9 @@ static Expected<CompilerOptions> toCompilerOptions(const Options &parsed) {
     options.frontier.push_back(*limit);
   }
   options.same.assign(parsed.same.begin(), parsed.same.end());
+  options.sameSiblings = parsed.sameSiblings;
+  options.stitchFrontier = parsed.stitchFrontier;
+  options.numBaselines = parsed.baselines;
   options.rules.assign(parsed.rules.begin(), parsed.rules.end());
   options.cache = parsed.cache;
   options.resume = parsed.resume;
@@ -261,6 +292,7 @@ static Expected<CompilerOptions> toCompilerOptions(const Options &parsed) {
   options.profile = parsed.profile;
   options.threads = parsed.threads;
   options.seed = parsed.seed;
+  options.dryRun = parsed.dryRun;
   options.compare = !parsed.noCompare;
   options.remarks = parsed.remarks;
   options.emit.assign(parsed.emit.begin(), parsed.emit.end());

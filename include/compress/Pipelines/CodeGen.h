@@ -67,6 +67,8 @@ public:
   static llvm::Expected<JITModel> create(CompiledModel model, int threads = 0);
   /// Runs on inputs in the order of the model; returns its outputs.
   llvm::Expected<std::vector<NpyArray>> run(llvm::ArrayRef<NpyArray> inputs);
+  /// What every run gets after its own inputs.
+  void setLastInputs(std::vector<NpyArray> inputs);
   void setObserver(ObserveCallback callback);
   /// Names, types and shapes of inputs and outputs.
   const CompressModelInfo &getInfo() const;

@@ -69,12 +69,22 @@ struct CompilerOptions {
   /// Take errors of layers as they are, instead of weighing them by what each
   /// site does to the outputs on `data`.
   bool layerErrors = false;
+  /// Weigh each level of a site by itself: one run for each, but the errors of
+  /// sparse and low-rank weights do not act like rounding.
+  bool weighLevels = false;
   /// Say in the text why each site has its level.
   bool explain = false;
   /// What sites may choose, as `SiteRule::parse` reads it.
   std::vector<std::string> rules;
   /// Globs; the sites that match one of them take the same level.
   std::vector<std::string> same;
+  /// Siblings (`findSiblings`) take the same level.
+  bool sameSiblings = false;
+  /// Plans to run beside each found one: uniform, then random ones.
+  unsigned numBaselines = 4;
+  /// Run the frontier with decoded weights as inputs of one compiled model,
+  /// instead of compiling each point: much faster, but without times.
+  bool stitchFrontier = false;
   /// What the search chooses from, separated by commas.
   std::string levels;
   std::string search;
@@ -93,6 +103,8 @@ struct CompilerOptions {
   /// Threads for runs and for the compiler; 0: all cores.
   int threads = 0;
   uint64_t seed = 0;
+  /// Choose and encode, but compile and write nothing.
+  bool dryRun = false;
   /// Whether to compile the float model too, to compare with it.
   bool compare = true;
   /// Whether to say in the notes what the target left to the reference way.

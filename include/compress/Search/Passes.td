@@ -36,6 +36,9 @@ def SearchPlan : InterfacePass<"compress-search", "mlir::FunctionOpInterface"> {
                "what sites may choose, by name: 'fc*=int8', 'head!=int4-g32'">,
     ListOption<"same", "same", "std::string",
                "sites with names like this take the same level">,
+    Option<"siblings", "same-siblings", "bool", "false",
+           "matrix products of one shape that read the same activation take "
+           "the same level">,
     Option<"seed", "seed", "uint64_t", "0", "seed of the search random">,
     Option<"planOut", "plan-out", "std::string", "",
            "YAML file to write the plan to">,
