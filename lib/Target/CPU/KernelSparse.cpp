@@ -29,11 +29,10 @@ int64_t compress::cpu::getSparseTileRows(const KernelISA &isa) {
 int64_t compress::cpu::getSparseBlockInputs(const KernelISA &isa) {
   return std::min<int64_t>(256, kBlockBytes / 4 / getSparseTileRows(isa));
 }
-/// Decoded once per slice, or read as they are.
-static bool isDecoded(const SliceLayout &layout) {
+bool compress::cpu::isDecoded(const SliceLayout &layout) {
   return !layout.valueType.isF32();
 }
-bool compress::cpu::isSparseGEMMSupported(const SliceLayout &layout) {
+bool compress::cpu::canDecodeSlices(const SliceLayout &layout) {
   return !isDecoded(layout) ||
          layout.maxSteps * layout.height * 4 <= kDecodedBytes;
 }
@@ -71,6 +70,101 @@ void SliceReader::forEachOutputs(
   if (whole < layout.n)
     k.ifThen(k.lessThan(k.index(whole), end),
              [&] { body(k.index(whole), layout.n - whole); });
+}
+
+Value compress::cpu::decodeStored(KernelBuilder &k, const KernelISA &isa,
+                                  Type type, Value stored) {
+  if (type.isF32())
+    return stored;
+  int64_t lanes = isa.getLanes();
+  VectorType words = k.vector(lanes, k.i32());
+  VectorType floats = k.vector(lanes, k.f32());
+  if (type.isInteger(8))
+    return k.convert(stored, k.f32());
+  if (type.isInteger(16)) // bf16
+    return k.bitcast(
+        k.shiftLeft(k.convert(stored, k.i32(), /*isUnsigned=*/true), 16),
+        floats);
+  if (isa.hasF16C)
+    return k.convert(stored, k.f32());
+  // The exponent moves to where f32 has it, with the wrong bias. Infinities
+  // were excluded when packing.
+  Value bits = k.convert(k.bitcast(stored, k.vector(lanes, k.i16())), k.i32(),
+                         /*isUnsigned=*/true);
+  Value magnitude = k.bitcast(k.shiftLeft(k.bitAnd(bits, 0x7fff), 13), floats);
+  magnitude = k.mulF(magnitude, k.real(floats, 0x1p112f));
+  Value sign = k.shiftLeft(k.bitAnd(bits, 0x8000), 16);
+  return k.bitcast(k.bitOr(k.bitcast(magnitude, words), sign), floats);
+}
+
+Value compress::cpu::makeDecodedValues(KernelBuilder &k,
+                                       const SliceLayout &layout) {
+  if (!isDecoded(layout))
+    return {};
+  return k.scratch(
+      {int64_t(llvm::PowerOf2Ceil(layout.maxSteps)) * layout.height}, k.f32());
+}
+
+void SliceSums::clear(Value width) {
+  KernelBuilder &k = reader.k;
+  int64_t lanes = isa.getLanes(), tileRows = getSparseTileRows(isa);
+  k.loop(k.index(0), k.mul(width, tileRows), tileRows, [&](Value at) {
+    for (unsigned v = 0; v < vectors; ++v)
+      k.storeVector(k.real(k.vector(lanes, k.f32()), 0.0f), sums,
+                    k.add(k.add(firstSum, at), v * lanes));
+  });
+}
+
+void SliceSums::add(Value slice, llvm::function_ref<Value(Value)> getInput) {
+  KernelBuilder &k = reader.k;
+  const SliceLayout &layout = reader.layout;
+  int64_t lanes = isa.getLanes(), tileRows = getSparseTileRows(isa);
+  auto [begin, end] = reader.getSteps(slice);
+  Value first = k.mul(begin, layout.height);
+  Value count = k.mul(k.sub(end, begin), layout.height);
+  Value weights = values, firstWeight = first;
+  if (decoded) {
+    k.loop(k.index(0), count, layout.height, [&](Value at) {
+      Value stored = k.loadVector(lanes, values, k.add(first, at));
+      k.storeVector(decodeStored(k, isa, layout.valueType, stored), decoded,
+                    at);
+    });
+    weights = decoded;
+    firstWeight = k.index(0);
+  }
+  int64_t together = getOutputsTogether(isa);
+  k.loop(k.index(0), k.index(layout.height), together, [&](Value lane) {
+    SmallVector<Value> at, start;
+    Value firstOutput = k.add(k.mul(slice, layout.height), lane);
+    for (int64_t j = 0; j < together; ++j) {
+      Value n = reader.loadIndex(reader.outputs, k.add(firstOutput, j));
+      at.push_back(k.add(firstSum, k.mul(n, tileRows)));
+      for (unsigned v = 0; v < vectors; ++v)
+        start.push_back(k.loadVector(lanes, sums, k.add(at.back(), v * lanes)));
+    }
+    SmallVector<Value> done = k.loop(
+        lane, k.add(count, lane), layout.height, start,
+        [&](Value step, ValueRange carried) {
+          SmallVector<Value> next(carried);
+          for (int64_t j = 0; j < together; ++j) {
+            Value entry = k.add(step, j);
+            Value input =
+                getInput(reader.loadIndex(reader.indices, k.add(first, entry)));
+            Value weight =
+                k.splat(k.load(weights, k.add(firstWeight, entry)), lanes);
+            for (unsigned v = 0; v < vectors; ++v) {
+              Value &sum = next[j * vectors + v];
+              sum = k.multiplyAdd(
+                  weight, k.loadVector(lanes, inputs, k.add(input, v * lanes)),
+                  sum, isa.hasFMA);
+            }
+          }
+          return next;
+        });
+    for (int64_t j = 0; j < together; ++j)
+      for (unsigned v = 0; v < vectors; ++v)
+        k.storeVector(done[j * vectors + v], sums, k.add(at[j], v * lanes));
+  });
 }
 
 void compress::cpu::emitForRows(KernelBuilder &k, const KernelISA &isa,
@@ -120,29 +214,8 @@ struct Emitter : public SliceReader {
     return k.add(getInputs(tile), layout.k * getSparseTileRows(isa));
   }
 
-  /// Stored values as f32 lanes.
   Value decode(Value stored) {
-    Type type = layout.valueType;
-    if (type.isF32())
-      return stored;
-    VectorType words = k.vector(lanes, k.i32());
-    if (type.isInteger(8))
-      return k.convert(stored, k.f32());
-    if (type.isInteger(16)) // bf16
-      return k.bitcast(
-          k.shiftLeft(k.convert(stored, k.i32(), /*isUnsigned=*/true), 16),
-          vectorType());
-    if (isa.hasF16C)
-      return k.convert(stored, k.f32());
-    // The exponent moves to where f32 has it, with the wrong bias. Infinities
-    // were excluded when packing.
-    Value bits = k.convert(k.bitcast(stored, k.vector(lanes, k.i16())), k.i32(),
-                           /*isUnsigned=*/true);
-    Value magnitude =
-        k.bitcast(k.shiftLeft(k.bitAnd(bits, 0x7fff), 13), vectorType());
-    magnitude = k.mulF(magnitude, k.real(vectorType(), 0x1p112f));
-    Value sign = k.shiftLeft(k.bitAnd(bits, 0x8000), 16);
-    return k.bitcast(k.bitOr(k.bitcast(magnitude, words), sign), vectorType());
+    return decodeStored(k, isa, layout.valueType, stored);
   }
 
   /// Finishes lanes of outputs from number `n` of row `row`.
@@ -288,72 +361,22 @@ struct TileEmitter : public Emitter {
 
   void emit() {
     // Vectors of rows that are not there are not computed.
-    Value end = k.mul(getWidth(range), tileRows);
-    k.loop(k.index(0), end, tileRows, [&](Value at) {
-      for (unsigned v = 0; v < vectors; ++v)
-        k.storeVector(zeros(), scratch, k.add(k.add(firstSum, at), v * lanes));
-    });
+    SliceSums tileSums{*this,   isa,     values,   decoded,
+                       vectors, scratch, firstSum, scratch};
+    tileSums.clear(getWidth(range));
     k.loop(k.index(0), k.index(layout.getBlocks()), 1, [&](Value b) {
       Value firstInput =
           k.add(getInputs(tile), k.mul(b, layout.block * tileRows));
-      forEachSlice(range, b,
-                   [&](Value slice) { emitSlice(slice, firstInput); });
+      forEachSlice(range, b, [&](Value slice) {
+        tileSums.add(slice, [&](Value index) {
+          return k.add(firstInput, k.mul(index, tileRows));
+        });
+      });
     });
     emitOutputs();
   }
 
 private:
-  void emitSlice(Value slice, Value firstInput) {
-    auto [begin, end] = getSteps(slice);
-    Value first = k.mul(begin, layout.height);
-    Value count = k.mul(k.sub(end, begin), layout.height);
-    Value weights = values, firstWeight = first;
-    if (decoded) {
-      k.loop(k.index(0), count, layout.height, [&](Value at) {
-        Value stored = k.loadVector(lanes, values, k.add(first, at));
-        k.storeVector(decode(stored), decoded, at);
-      });
-      weights = decoded;
-      firstWeight = k.index(0);
-    }
-    int64_t together = getOutputsTogether(isa);
-    k.loop(k.index(0), k.index(layout.height), together, [&](Value lane) {
-      SmallVector<Value> at, start;
-      Value firstOutput = k.add(k.mul(slice, layout.height), lane);
-      for (int64_t j = 0; j < together; ++j) {
-        Value n = loadIndex(outputs, k.add(firstOutput, j));
-        at.push_back(k.add(firstSum, k.mul(n, tileRows)));
-        for (unsigned v = 0; v < vectors; ++v)
-          start.push_back(
-              k.loadVector(lanes, scratch, k.add(at.back(), v * lanes)));
-      }
-      SmallVector<Value> done = k.loop(
-          lane, k.add(count, lane), layout.height, start,
-          [&](Value step, ValueRange carried) {
-            SmallVector<Value> next(carried);
-            for (int64_t j = 0; j < together; ++j) {
-              Value entry = k.add(step, j);
-              Value index = loadIndex(indices, k.add(first, entry));
-              Value input = k.add(firstInput, k.mul(index, tileRows));
-              Value weight =
-                  k.splat(k.load(weights, k.add(firstWeight, entry)), lanes);
-              for (unsigned v = 0; v < vectors; ++v) {
-                Value &sum = next[j * vectors + v];
-                sum = k.multiplyAdd(
-                    weight,
-                    k.loadVector(lanes, scratch, k.add(input, v * lanes)), sum,
-                    isa.hasFMA);
-              }
-            }
-            return next;
-          });
-      for (int64_t j = 0; j < together; ++j)
-        for (unsigned v = 0; v < vectors; ++v)
-          k.storeVector(done[j * vectors + v], scratch,
-                        k.add(at[j], v * lanes));
-    });
-  }
-
   void emitOutputs() {
     Value rows = k.dim(x, 0);
     Value firstOutput = k.mul(range, layout.range);
@@ -390,11 +413,7 @@ static void emitManyRows(KernelBuilder &k, const SparseGEMM &gemm,
   int64_t ranges = gemm.layout.getRanges();
   k.tasks(k.mul(tiles, ranges), isSmall, [&](KernelBuilder &k, Value task) {
     SmallVector<Value> at = k.delinearize(task, {0, ranges});
-    Value decoded;
-    if (isDecoded(gemm.layout))
-      decoded = k.scratch({int64_t(llvm::PowerOf2Ceil(gemm.layout.maxSteps)) *
-                           gemm.layout.height},
-                          k.f32());
+    Value decoded = makeDecodedValues(k, gemm.layout);
     Value left = k.sub(k.dim(k.getArguments()[0], 0), k.mul(at[0], tileRows));
     emitForRows(k, *gemm.isa, left, [&](unsigned vectors) {
       TileEmitter(k, gemm, at[0], at[1], vectors, decoded).emit();

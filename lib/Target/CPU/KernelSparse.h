@@ -46,8 +46,8 @@ struct SparseGEMM {
 int64_t getSparseTileRows(const KernelISA &isa);
 /// Inputs of a block of activations that fits a first-level cache.
 int64_t getSparseBlockInputs(const KernelISA &isa);
-/// Whether the kernel can decode the values that the layout asks for.
-bool isSparseGEMMSupported(const SliceLayout &layout);
+/// Whether kernels can decode the values of the longest slice at once.
+bool canDecodeSlices(const SliceLayout &layout);
 std::string generateSparseGEMM(mlir::ModuleOp module, const SparseGEMM &gemm);
 
 //===--- Integer products -------------------------------------------------===//
@@ -93,7 +93,7 @@ struct SparseGroupGEMM {
 std::string generateSparseGroupGEMM(mlir::ModuleOp module,
                                     const SparseGroupGEMM &gemm);
 
-//===--- Shared by the two ------------------------------------------------===//
+//===--- Shared -----------------------------------------------------------===//
 
 /// Vectors of rows in a tile.
 inline constexpr unsigned kSparseTileVectors = 4;
@@ -123,6 +123,34 @@ struct SliceReader {
   const SliceLayout &layout;
   Value indices, outputs, steps, slices;
 };
+/// Whether values are decoded once per slice, not read as they are.
+bool isDecoded(const SliceLayout &layout);
+/// Stored values as f32 lanes.
+Value decodeStored(KernelBuilder &k, const KernelISA &isa, Type type,
+                   Value stored);
+/// Room for the decoded values of a slice; null if they are read as they are.
+Value makeDecodedValues(KernelBuilder &k, const SliceLayout &layout);
+
+/// Sums of a range of outputs for the rows of a tile, which are in the lanes of
+/// `vectors` vectors.
+struct SliceSums {
+  SliceReader &reader;
+  const KernelISA &isa;
+  /// Stored values, and `makeDecodedValues`.
+  Value values, decoded;
+  unsigned vectors;
+  /// f32; those of output i of the range from `firstSum` + i * tile rows on.
+  Value sums, firstSum;
+  /// f32
+  Value inputs;
+
+  /// Of `width` outputs.
+  void clear(Value width);
+  /// Adds the products of a slice; `getInput(index)` is where `inputs` has the
+  /// rows of the input of that index.
+  void add(Value slice, llvm::function_ref<Value(Value)> getInput);
+};
+
 /// Calls `body(vectors)` for the number of vectors that `rows` rows of a tile
 /// are rounded up to.
 void emitForRows(KernelBuilder &k, const KernelISA &isa, Value rows,

@@ -224,8 +224,6 @@ SparseMatrix compress::cpu::packWords(const SparseMatrix &weight,
 // Slices
 //===----------------------------------------------------------------------===//
 
-/// Outputs that are sorted together, and the unit of work of one thread.
-static constexpr int64_t kRange = 512;
 /// Entries that an output should have in a block: with fewer, fetching and
 /// storing its sum costs more than the products.
 static constexpr double kMinEntries = 6;
@@ -241,7 +239,8 @@ int64_t PackedSlices::getByteSize() const {
 
 PackedSlices compress::cpu::packSlices(const SparseMatrix &weight,
                                        const KernelISA &isa,
-                                       int64_t blockInputs) {
+                                       int64_t blockInputs,
+                                       int64_t rangeOutputs) {
   MLIRContext *context = weight.encoding.getContext();
   Type i16 = IntegerType::get(context, 16), i32 = IntegerType::get(context, 32);
   PackedSlices result;
@@ -249,7 +248,9 @@ PackedSlices compress::cpu::packSlices(const SparseMatrix &weight,
   layout.n = weight.n;
   layout.k = weight.k;
   layout.height = isa.getLanes();
-  layout.range = std::min(kRange, layout.getPaddedN());
+  layout.range =
+      std::min({kMaxRange, layout.getPaddedN(),
+                int64_t(llvm::alignTo(rangeOutputs, layout.height))});
   layout.words = weight.words;
   int64_t words = std::max<int64_t>(1, layout.words);
   layout.block = blockInputs;

@@ -108,10 +108,14 @@ struct PackedSlices {
   int64_t getByteSize() const;
 };
 
+/// Outputs that are sorted together, and the unit of work of one thread.
+inline constexpr int64_t kMaxRange = 512;
+
 /// Packs for kernels that hold the activations of `blockInputs` inputs near. A
-/// block is longer where so few entries would not pay.
+/// block is longer where so few entries would not pay. Ranges are rounded up to
+/// whole slices.
 PackedSlices packSlices(const SparseMatrix &weight, const KernelISA &isa,
-                        int64_t blockInputs);
+                        int64_t blockInputs, int64_t rangeOutputs = kMaxRange);
 
 //===--- Outputs that share their inputs ----------------------------------===//
 

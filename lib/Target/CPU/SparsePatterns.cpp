@@ -11,10 +11,11 @@
 
 #include "KernelSparse.h"
 #include "MatrixProduct.h"
-#include "QuantizedClaims.h"
+#include "SparseClaims.h"
 #include "compress/Target/CPU/CPUTarget.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/IR/TypeUtilities.h"
+#include <cmath>
 #include <cmath>
 
 using namespace mlir;
@@ -55,9 +56,14 @@ static std::optional<SparseProduct> matchSparseProduct(ContractOp op) {
   return std::nullopt;
 }
 
-/// The operands that walk through a packed weight.
-static void appendSlices(cpu::Emitter &e, const PackedSlices &packed,
-                         const std::string &site, SmallVectorImpl<Value> &ins) {
+bool compress::cpu::isFinite(const SparseMatrix &weight) {
+  return llvm::all_of(weight.values.toFloats(),
+                      [](float value) { return std::isfinite(value); });
+}
+
+void compress::cpu::appendSlices(cpu::Emitter &e, const PackedSlices &packed,
+                                 const std::string &site,
+                                 SmallVectorImpl<Value> &ins) {
   ins.push_back(e.constant(packed.values, site));
   ins.push_back(e.constant(packed.indices, site + ".indices"));
   ins.push_back(e.constant(packed.outputs, site + ".outputs"));
@@ -81,12 +87,11 @@ struct SparseMatmul : public OpRewritePattern<ContractOp> {
       return rewriter.notifyMatchFailure(op, "no f32 activation");
     if (product->weight.getDensity() > kMaxDensity)
       return rewriter.notifyMatchFailure(op, "too many stored values");
-    for (float value : product->weight.values.toFloats())
-      if (!std::isfinite(value))
-        return rewriter.notifyMatchFailure(op, "a value is not finite");
+    if (!isFinite(product->weight))
+      return rewriter.notifyMatchFailure(op, "a value is not finite");
     PackedSlices packed =
         packSlices(product->weight, isa, getSparseBlockInputs(isa));
-    if (!isSparseGEMMSupported(packed.layout))
+    if (!canDecodeSlices(packed.layout))
       return rewriter.notifyMatchFailure(op, "too long an output");
     if (grows(product->constant, packed.getByteSize()))
       return rewriter.notifyMatchFailure(op, "the weight would grow");
@@ -277,4 +282,5 @@ void compress::populateCPUSparsePatterns(RewritePatternSet &patterns,
                                          const TargetOptions &options) {
   patterns.add<SparseIntegerMatmul, SparseMatmul>(patterns.getContext(),
                                                   options);
+  populateSparseConvPatterns(patterns, options);
 }
