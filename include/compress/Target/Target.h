@@ -29,6 +29,9 @@ struct TargetOptions {
   /// LLVM feature string such as "+avx512vnni,-amx-tile"; empty derives it from
   /// `cpu`.
   std::string features;
+  /// Threads that run it, for predicted times only; 0: all of this machine's
+  /// cores.
+  int threads = 0;
 
   /// Replaces empty strings by what this machine is. Errors name a triple or
   /// CPU that LLVM does not know.
@@ -65,8 +68,10 @@ public:
   virtual void populateFallbackPatterns(mlir::RewritePatternSet &patterns,
                                         const TargetOptions &options) const {}
 
-  /// Predicted seconds of one execution, or nothing when this target does not
-  /// claim it. All shapes must be static.
+  /// Predicted seconds of one execution, by types alone: operands need not be
+  /// constants. Nothing where shapes are not static, or where the target knows
+  /// no time. What matters are relations: between ways to store one weight, and
+  /// between ways to run it, for which claims ask the same model.
   virtual std::optional<double>
   estimateSeconds(ContractOp op, const TargetOptions &options) const = 0;
 

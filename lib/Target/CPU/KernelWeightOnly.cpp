@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "KernelWeightOnly.h"
+#include "KernelCosts.h"
 #include "WeightDecoder.h"
 #include "llvm/Support/FormatVariadic.h"
 
@@ -12,8 +13,9 @@ using namespace mlir;
 using namespace compress;
 using namespace compress::cpu;
 
-/// Above this many rows a decoded panel pays for its way through memory.
-static constexpr int64_t kDirectRows = 8;
+/// Above more rows than this a decoded panel always pays for its way through
+/// memory.
+static constexpr int64_t kMostDirectRows = 32;
 /// Rows that share a decoded part of a panel.
 static constexpr int64_t kBlockRows = 192;
 /// k of a decoded part, unless a block is longer.
@@ -235,6 +237,22 @@ static void emitDecoded(KernelBuilder &k, const WeightOnlyGEMM &gemm,
   });
 }
 
+/// Rows up to which codes are decoded where they are multiplied.
+static int64_t getDirectRows(const WeightOnlyGEMM &gemm) {
+  CodeLayout layout(gemm.codeType);
+  KernelKind few = KernelKind::CodesFew, many = KernelKind::CodesMany;
+  if (gemm.hasTable) {
+    few = KernelKind::TableFew;
+    many = KernelKind::TableMany;
+  } else if (layout.isBytes()) {
+    few = KernelKind::BytesFew;
+    many = KernelKind::BytesMany;
+  }
+  return getMostFewRows(*gemm.isa, few, many,
+                        KernelWork::dense(few, 1, gemm.n, gemm.k, layout.width),
+                        kMostDirectRows);
+}
+
 static std::string getTypeName(Type type) {
   std::string name;
   llvm::raw_string_ostream os(name);
@@ -245,8 +263,9 @@ static std::string getTypeName(Type type) {
 std::string compress::cpu::generateWeightOnlyGEMM(ModuleOp module,
                                                   const WeightOnlyGEMM &gemm) {
   bool isDynamic = ShapedType::isDynamic(gemm.rows);
-  bool direct = isDynamic || gemm.rows <= kDirectRows;
-  bool decoded = isDynamic || gemm.rows > kDirectRows;
+  int64_t directRows = getDirectRows(gemm);
+  bool direct = isDynamic || gemm.rows <= directRows;
+  bool decoded = isDynamic || gemm.rows > directRows;
   std::string name = llvm::formatv(
       "compress_gemm_f32_{0}{1}_g{2}_{3}{4}{5}_{6}_n{7}_k{8}_{9}{10}{11}",
       gemm.hasTable ? "table_" : "", getTypeName(gemm.codeType), gemm.block,
@@ -288,7 +307,7 @@ std::string compress::cpu::generateWeightOnlyGEMM(ModuleOp module,
     else if (!direct)
       emitMany();
     else
-      k.ifThen(k.lessOrEqual(rows, k.index(kDirectRows)), emitFew, emitMany);
+      k.ifThen(k.lessOrEqual(rows, k.index(directRows)), emitFew, emitMany);
   });
   return name;
 }
