@@ -132,8 +132,9 @@ def save_nothing(path):
         helper.make_opsetid("", 17)]), path)
 
 
-def compile_once(options, name, level, save, extra=()):
-    """The folder of the compiled model, made if it is not there."""
+def compile_once(options, name, level, save, extra=(), few_rows=None):
+    """The folder of the compiled model, made if it is not there; with kernels
+    that take their way for few rows up to `few_rows`."""
     slug = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-")
     folder = os.path.join(options.keep, slug)
     if os.path.isfile(os.path.join(folder, "model.so")):
@@ -143,7 +144,11 @@ def compile_once(options, name, level, save, extra=()):
     save(model)
     command = [options.compiler, model, "-o", folder, "--level", level,
                "--no-compare", *extra]
-    done = subprocess.run(command, capture_output=True, text=True)
+    environment = dict(os.environ)
+    if few_rows is not None:
+        environment["COMPRESS_CPU_FEW_ROWS"] = str(few_rows)
+    done = subprocess.run(command, capture_output=True, text=True,
+                          env=environment)
     os.remove(model)
     if done.returncode:
         raise BenchmarkError(f"{name}: {done.stderr.strip()[-300:]}")
@@ -178,7 +183,7 @@ def codebook_level(size, vec, stages):
 
 
 def plan_jobs(options, isa):
-    """(record without its time, how to compile, shape of the input)."""
+    """(record without its time, how to compile it, shape of the input)."""
     features = ["--target-cpu", "x86-64", "--target-features", ISAS[isa][0]]
     for (k, n), (level, (few, many, density)) in itertools.product(
             SHAPES, PRODUCTS.items()):
@@ -189,12 +194,12 @@ def plan_jobs(options, isa):
             ways = [(few, FEW + MANY[-3:], 1 << 20)]
         for kind, rows, force in ways:
             name = f"{isa}-{level}-{k}x{n}-{kind}"
-            forced = features + [f"--cpu-few-rows={force}"] * (many is not None)
+            forced = None if many is None else force
             for m in rows:
                 yield ({"kind": kind, "level": level, "m": m, "n": n, "k": k,
                         "entries": n * k * density}, name, level,
-                       lambda p, k=k, n=n: save_matmul(p, "m", k, n), forced,
-                       (m, k))
+                       lambda p, k=k, n=n: save_matmul(p, "m", k, n),
+                       features, forced, (m, k))
     for kind, (level, shapes) in WINDOWS.items():
         for shape in shapes:
             channels, filters, kernel, side, groups = shape
@@ -202,7 +207,7 @@ def plan_jobs(options, isa):
             yield ({"kind": kind, "level": level, "m": side * side,
                     "n": filters, "k": k, "entries": filters * k},
                    f"{isa}-{kind}-{'x'.join(map(str, shape))}", level,
-                   lambda p, s=shape: save_conv(p, *s), features,
+                   lambda p, s=shape: save_conv(p, *s), features, None,
                    (1, channels, side, side))
     for (k, n), (size, vec, stages) in itertools.product(SHAPES[:2],
                                                          CODEBOOKS):
@@ -220,14 +225,20 @@ def plan_jobs(options, isa):
                             entries=n * (k // vec) * stages),
                        f"{isa}-{kind}-{size}-{vec}-{stages}-{k}x{n}", level,
                        lambda p, k=k, n=n: save_matmul(p, "m", k, n),
-                       features + [f"--cpu-few-rows={1 << 20 if lookup else 0}"],
-                       (m, k))
+                       features, 1 << 20 if lookup else 0, (m, k))
+    # Less what the same product takes without coding; see fit_all.
+    for (k, n), coder in itertools.product(SHAPES[:2], ("huffman", "rans")):
+        level = f"int4-g32+{coder}"
+        yield ({"kind": "Inflate", "level": level, "m": 1, "n": n, "k": k,
+                "entries": n * k / 2}, f"{isa}-{level}-{k}x{n}", level,
+               lambda p, k=k, n=n: save_matmul(p, "m", k, n),
+               features + ["--coded", "block"], None, (1, k))
     for k, n in SHAPES[:2]:
         for m in (1, 16, 128):
             yield ({"kind": "Rotate", "level": ROTATED, "m": m, "n": n, "k": k,
                     "entries": n * k}, f"{isa}-rotated-{k}x{n}", ROTATED,
                    lambda p, k=k, n=n: save_matmul(p, "m", k, n), features,
-                   (m, k))
+                   None, (m, k))
 
 
 def run_jobs(options, jobs):
@@ -235,11 +246,11 @@ def run_jobs(options, jobs):
     less what an empty model takes."""
     nothing = compile_once(options, "nothing", "f32", save_nothing)
     ready, failures = [], set()
-    for record, name, level, save, extra, shape in jobs:
+    for record, name, level, save, extra, few_rows, shape in jobs:
         if name in failures:
             continue
         try:
-            folder = compile_once(options, name, level, save, extra)
+            folder = compile_once(options, name, level, save, extra, few_rows)
         except BenchmarkError as error:
             failures.add(name)
             print(f"error: {error}", file=sys.stderr)
@@ -358,15 +369,19 @@ def fit_all(files):
             if not records:
                 continue
             extra = 0.0
-            if kind == "Rotate":
-                # What is more than the product of its codes.
+            if kind in ("Rotate", "Inflate"):
+                # What is more than the product of the codes, which they store
+                # in about as many bytes.
                 extra = np.array([min(
                     predict(fitted[inner][0],
                             {key: np.array([float(r[key])]) for key in
                              ("m", "n", "k", "bytes", "entries")},
                             kinds[inner], lanes)[0]
                     for inner in ("CodesFew", "CodesMany")) for r in records])
-                records = [dict(r, bytes=0, entries=0) for r in records]
+                if kind == "Rotate":
+                    records = [dict(r, bytes=0, entries=0) for r in records]
+                else:
+                    records = [dict(r, k=0, n=0) for r in records]
             costs, error = fit(records, structure, lanes, extra)
             fitted[kind] = (costs, records, error)
             print(f"{isa} {kind}: {len(records)} times, typical factor "
@@ -397,7 +412,7 @@ def check_jobs(options):
         yield ({"kind": PRODUCTS[level][0], "level": level, "m": m, "n": n,
                 "k": k, "entries": n * k}, f"check-{level}-{m}x{k}x{n}", level,
                lambda p, m=m, k=k, n=n: save_matmul(p, m, k, n),
-               ["--threads", str(options.threads)], (m, k))
+               ["--threads", str(options.threads)], None, (m, k))
 
 
 def ranks(values):

@@ -45,6 +45,7 @@ void compress::buildCompilePipeline(OpPassManager &pm, const Target &target,
   assign.triple = options.triple;
   assign.cpu = options.cpu;
   assign.features = options.features;
+  assign.coded = stringify(options.coded).str();
   assign.remarks = remarks;
   pm.addPass(createCompressAssignTarget(assign));
   target.buildLoweringPipeline(pm, options);

@@ -185,7 +185,8 @@ llvm::Expected<double> SiteTimer::getUseSeconds(const Site &site,
   llvm::raw_string_ostream os(key);
   os << "seconds 1\nmachine " << options.target->getName() << " "
      << options.machine.triple << " " << options.machine.cpu << " "
-     << options.machine.features << "\nthreads " << options.threads
+     << options.machine.features << "\ncoded "
+     << stringify(options.machine.coded) << "\nthreads " << options.threads
      << "\nlevel " << level.getSpelling() << "\nstored ";
   if (level.isNone()) {
     os << site.type;

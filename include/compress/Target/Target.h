@@ -22,6 +22,11 @@
 
 namespace compress {
 
+/// When entropy-coded weights are inflated: once, when a model is loaded; in
+/// each run, block by block, so that memory holds them as they are; or, by
+/// default, in each run where that is predicted to take little of its time.
+enum class CodedWeights { Auto, Load, Block };
+
 /// Where the code is to run. Empty strings stand for this machine.
 struct TargetOptions {
   std::string triple;
@@ -32,12 +37,17 @@ struct TargetOptions {
   /// Threads that run it, for predicted times only; 0: all of this machine's
   /// cores.
   int threads = 0;
+  CodedWeights coded = CodedWeights::Auto;
 
   /// Replaces empty strings by what this machine is. Errors name a triple or
   /// CPU that LLVM does not know.
   llvm::Error resolve();
   bool hasFeature(llvm::StringRef name) const;
 };
+
+/// Reads and spells "auto", "load", "block".
+std::optional<CodedWeights> parseCodedWeights(llvm::StringRef text);
+llvm::StringRef stringify(CodedWeights coded);
 
 class Target {
 public:

@@ -48,6 +48,7 @@ public:
     populateCPUQuantizedPatterns(patterns, options);
     populateCPUFloatPatterns(patterns, options);
     populateCPUSparsePatterns(patterns, options);
+    populateCPUCodedPatterns(patterns, options);
     populateCPUCodebookPatterns(patterns, options);
     populateCPUDensePatterns(patterns, options);
   }

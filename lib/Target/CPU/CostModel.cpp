@@ -24,8 +24,8 @@ using namespace compress::cpu;
 namespace {
 class Estimator {
 public:
-  Estimator(const KernelISA &table, int threads)
-      : table(table), threads(threads) {}
+  Estimator(const KernelISA &table, int threads, CodedWeights coded)
+      : table(table), threads(threads), coded(coded) {}
 
   double estimate(Type weight, ProductShape shape) const;
 
@@ -60,6 +60,7 @@ private:
 
   const KernelISA &table;
   int threads;
+  CodedWeights coded;
 };
 } // namespace
 
@@ -201,8 +202,16 @@ double Estimator::estimate(Type weight, ProductShape shape) const {
     return estimateQuant(type, shape);
   if (isa<SparseAttr>(encoding))
     return estimateSparse(type, shape);
-  if (auto coded = dyn_cast<CodedAttr>(encoding))
-    return estimate(coded.getInnerType(type), shape);
+  if (auto attr = dyn_cast<CodedAttr>(encoding)) {
+    CompressedTensorType inner = attr.getInnerType(type);
+    double seconds = estimate(inner, shape);
+    // By default they are inflated in a run only where that costs little.
+    if (coded == CodedWeights::Block && isa<QuantAttr>(attr.getOf()) &&
+        attr.getCoder() != Coder::Zstd && !shape.hasWindow && !shape.codes)
+      seconds +=
+          run(KernelKind::Inflate, {1, 0, 0}, getBytes(type), getBytes(inner));
+    return seconds;
+  }
   if (isa<FactoredAttr>(encoding))
     return estimateFactored(type, shape);
   if (isa<SumAttr>(encoding)) {
@@ -238,8 +247,9 @@ double Estimator::estimate(Type weight, ProductShape shape) const {
 }
 
 double compress::cpu::estimateProduct(const KernelISA &isa, Type weight,
-                                      ProductShape shape, int threads) {
-  return Estimator(isa, threads).estimate(weight, shape);
+                                      ProductShape shape, int threads,
+                                      CodedWeights coded) {
+  return Estimator(isa, threads, coded).estimate(weight, shape);
 }
 
 /// Whether a value is stored, rather than computed when the model runs.
@@ -252,7 +262,8 @@ static bool isStored(Value value) {
 
 std::optional<double> compress::cpu::estimateContract(const KernelISA &isa,
                                                       ContractOp op,
-                                                      int threads) {
+                                                      int threads,
+                                                      CodedWeights coded) {
   std::optional<MatmulShape> matmul = matchMatmul(op);
   std::optional<ConvShape> conv = matmul ? std::nullopt : matchConv(op);
   if (!matmul && !conv)
@@ -290,5 +301,5 @@ std::optional<double> compress::cpu::estimateContract(const KernelISA &isa,
   if (auto type = dyn_cast<CompressedTensorType>(activation.getType()))
     if (auto quant = dyn_cast<QuantAttr>(type.getEncoding()))
       shape.codes = !quant.isFloatCode() && quant.getCodeWidth() == 8;
-  return times * estimateProduct(isa, weight.getType(), shape, threads);
+  return times * estimateProduct(isa, weight.getType(), shape, threads, coded);
 }

@@ -5,17 +5,25 @@
 //===----------------------------------------------------------------------===//
 
 #include "KernelCosts.h"
-#include "llvm/Support/CommandLine.h"
+#include "llvm/Support/Process.h"
 #include <cmath>
 
 using namespace compress;
 using namespace compress::cpu;
 
-/// So that calibration can time both ways of a kernel at any number of rows.
-static llvm::cl::opt<int64_t> forcedFewRows(
-    "cpu-few-rows", llvm::cl::Hidden, llvm::cl::init(-1),
-    llvm::cl::desc("Kernels with a way for few rows take it up to this many "
-                   "(default -1: where it is predicted to be faster)"));
+/// For calibration, which times both ways of a kernel at any number of rows:
+/// the environment says up to how many a kernel takes the way for few. Nothing
+/// else sets it.
+static std::optional<int64_t> getForcedFewRows() {
+  static const std::optional<int64_t> forced = []() -> std::optional<int64_t> {
+    auto text = llvm::sys::Process::GetEnv("COMPRESS_CPU_FEW_ROWS");
+    int64_t rows = 0;
+    if (!text || llvm::StringRef(*text).getAsInteger(10, rows))
+      return std::nullopt;
+    return rows;
+  }();
+  return forced;
+}
 
 namespace {
 /// What of a kind is known from its code.
@@ -107,8 +115,8 @@ double compress::cpu::estimateSeconds(const KernelISA &isa,
 int64_t compress::cpu::getMostFewRows(const KernelISA &isa, KernelKind few,
                                       KernelKind many, KernelWork work,
                                       int64_t limit) {
-  if (forcedFewRows >= 0)
-    return forcedFewRows;
+  if (auto forced = getForcedFewRows())
+    return *forced;
   int64_t most = 0;
   for (int64_t m = 1; m <= limit; ++m) {
     work.m = m;
@@ -123,7 +131,7 @@ int64_t compress::cpu::getMostFewRows(const KernelISA &isa, KernelKind few,
 
 bool compress::cpu::isFaster(const KernelISA &isa, const KernelWork &first,
                              const KernelWork &second) {
-  if (forcedFewRows >= 0)
-    return first.m <= forcedFewRows;
+  if (auto forced = getForcedFewRows())
+    return first.m <= double(*forced);
   return estimateSeconds(isa, first) <= estimateSeconds(isa, second);
 }

@@ -26,11 +26,12 @@ namespace {
 class Emitter {
 public:
   Emitter(KernelBuilder &k, const WeightOnlyGEMM &gemm, const Panels &panels,
-          Value panel, unsigned panelVectors, int64_t validColumns)
+          Value panel, unsigned panelVectors, int64_t validColumns,
+          Value inflated)
       : k(k), gemm(gemm), isa(*gemm.isa), lanes(isa.getLanes()),
         validColumns(validColumns),
         column(k.mul(panel, panels.getFullColumns())),
-        decoder(k, gemm, panelVectors, column) {
+        decoder(k, gemm, panelVectors, column, inflated) {
     ValueRange args = k.getArguments();
     x = args[0];
     if (gemm.init == InitKind::Bias)
@@ -181,13 +182,25 @@ static int64_t getDecodedExtent(const WeightOnlyGEMM &gemm) {
              : gemm.block;
 }
 
+/// The codes of a panel if they are coded, else null.
+static Value inflate(KernelBuilder &k, const WeightOnlyGEMM &gemm,
+                     Value panel) {
+  if (!gemm.coded)
+    return {};
+  // Before the result and the number of the task.
+  ValueRange args = k.getArguments();
+  return emitInflate(k, *gemm.isa, *gemm.coded, panel, args[1],
+                     args[args.size() - 4], args[args.size() - 3]);
+}
+
 static void emitDirect(KernelBuilder &k, const WeightOnlyGEMM &gemm,
                        const Panels &panels, Value isSmall) {
   k.tasks(
       k.index(panels.getCount()), isSmall, [&](KernelBuilder &k, Value task) {
         Value rows = k.dim(k.getArguments()[0], 0);
+        Value inflated = inflate(k, gemm, task);
         emitPanel(k, panels, task, [&](unsigned vectors, int64_t columns) {
-          Emitter e(k, gemm, panels, task, vectors, columns);
+          Emitter e(k, gemm, panels, task, vectors, columns, inflated);
           emitRowTiles(k, 4, k.index(0), rows, std::nullopt,
                        [&](Value at, unsigned count) {
                          // Sums and partial sums of more rows fill the
@@ -217,8 +230,9 @@ static void emitDecoded(KernelBuilder &k, const WeightOnlyGEMM &gemm,
     int64_t part = std::min(gemm.k, getDecodedExtent(gemm));
     Value buffer =
         k.scratch({part, int64_t(gemm.isa->getPanelColumns())}, k.f32());
+    Value inflated = inflate(k, gemm, panel);
     emitPanel(k, panels, panel, [&](unsigned vectors, int64_t columns) {
-      Emitter e(k, gemm, panels, panel, vectors, columns);
+      Emitter e(k, gemm, panels, panel, vectors, columns, inflated);
       k.loop(begin, end, 1, [&](Value row) { e.emitInit(row, vectors); });
       auto emitPart = [&](Value k0, int64_t extent) {
         e.emitDecode(k0, extent, vectors, buffer);
@@ -291,6 +305,13 @@ std::string compress::cpu::generateWeightOnlyGEMM(ModuleOp module,
     types.push_back(MemRefType::get({gemm.getTableSize()}, b.getF32Type()));
   if (gemm.init == InitKind::Bias)
     types.push_back(MemRefType::get({gemm.n}, b.getF32Type()));
+  if (gemm.coded) {
+    auto coded = getCodedTypes(b.getContext(), *gemm.coded);
+    types[1] = coded[0];
+    types.append({coded[1], coded[2]});
+    name += (gemm.coded->coder == EntropyCoder::RANS ? "_rans" : "_huffman") +
+            std::to_string(gemm.coded->numWords);
+  }
   types.push_back(
       MemRefType::get({ShapedType::kDynamic, gemm.n}, b.getF32Type()));
 

@@ -58,8 +58,7 @@ struct CostModel : public ::testing::TestWithParam<const char *> {
 
 TEST_P(CostModel, EveryKindWasMeasured) {
   for (unsigned kind = 0; kind < kNumKernelKinds; ++kind) {
-    KernelWork work =
-        KernelWork::dense(KernelKind(kind), 16, kSize, kSize, 32);
+    KernelWork work = KernelWork::dense(KernelKind(kind), 16, kSize, kSize, 32);
     double seconds = estimateSeconds(getISA(), work);
     EXPECT_GT(seconds, 1e-7) << getKernelKindName(KernelKind(kind)).str();
     EXPECT_LT(seconds, 10) << getKernelKindName(KernelKind(kind)).str();
@@ -155,7 +154,8 @@ TEST(CostModelOfContractions, NeedsStaticShapes) {
     int64_t m = isStatic ? 16 : ShapedType::kDynamic;
     auto x = RankedTensorType::get({m, 64}, f32);
     auto y = RankedTensorType::get({m, 96}, f32);
-    Type weight = parseType("64x96xf32, quant<i4, group = [32, 1], scale = f16>");
+    Type weight =
+        parseType("64x96xf32, quant<i4, group = [32, 1], scale = f16>");
     b.setInsertionPointToEnd(module->getBody());
     auto function = func::FuncOp::create(
         b, b.getUnknownLoc(), isStatic ? "known" : "unknown",

@@ -40,6 +40,10 @@ void populateCPUSparsePatterns(mlir::RewritePatternSet &patterns,
 void populateCPUCodebookPatterns(mlir::RewritePatternSet &patterns,
                                  const TargetOptions &options);
 
+/// Contractions with entropy-coded weights, by generated kernels.
+void populateCPUCodedPatterns(mlir::RewritePatternSet &patterns,
+                              const TargetOptions &options);
+
 } // namespace compress
 
 #endif // COMPRESS_TARGET_CPU_CPUTARGET_H
