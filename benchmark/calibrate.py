@@ -185,8 +185,9 @@ def codebook_level(size, vec, stages):
 def plan_jobs(options, isa):
     """(record without its time, how to compile it, shape of the input)."""
     features = ["--target-cpu", "x86-64", "--target-features", ISAS[isa][0]]
+    shapes = SHAPES[:options.shapes]
     for (k, n), (level, (few, many, density)) in itertools.product(
-            SHAPES, PRODUCTS.items()):
+            shapes, PRODUCTS.items()):
         ways = [(few, FEW + MANY[-2:] if many is None else FEW, 1 << 20)]
         if many and not (few == "DotFew" and isa != "amx"):
             ways.append((many, MANY, 0))
@@ -495,6 +496,8 @@ def parse_arguments():
                         "for this machine's instruction set")
     parser.add_argument("--threads", type=int, default=1, metavar="N",
                         help="for --check (default 1)")
+    parser.add_argument("--shapes", type=int, default=len(SHAPES), metavar="N",
+                        help="measure the first N shapes only (default all)")
     parser.add_argument("--block-ms", type=float, default=12, metavar="T",
                         help="how long to time each (default 12)")
     parser.add_argument("--bin", metavar="DIR",

@@ -63,7 +63,8 @@ public:
     int threads = options.threads > 0
                       ? options.threads
                       : int(std::thread::hardware_concurrency());
-    return estimateContract(selectKernelISA(options), op, threads);
+    return estimateContract(selectKernelISA(options), op, threads,
+                            options.coded);
   }
 
   void buildLoweringPipeline(OpPassManager &pm,

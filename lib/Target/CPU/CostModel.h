@@ -25,12 +25,13 @@ struct ProductShape {
 /// or compressed; encodings that no kernel takes are decoded when the model is
 /// loaded and cost what their decoded values do.
 double estimateProduct(const KernelISA &isa, mlir::Type weight,
-                       ProductShape shape, int threads);
+                       ProductShape shape, int threads,
+                       CodedWeights coded = CodedWeights::Auto);
 
 /// The same for a matrix product or convolution with static shapes; nothing for
 /// anything else.
 std::optional<double> estimateContract(const KernelISA &isa, ContractOp op,
-                                       int threads);
+                                       int threads, CodedWeights coded);
 
 } // namespace compress::cpu
 

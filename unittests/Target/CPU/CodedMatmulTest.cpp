@@ -24,6 +24,7 @@ struct CodedMatmul {
   int64_t n, k;
   std::string inside;
   Init init = Init::Zero;
+  bool isConstant = false;
 
   /// Without a coder, of what is inside.
   std::unique_ptr<Compiled>
@@ -43,7 +44,7 @@ struct CodedMatmul {
     // Long tails leave most codes near zero.
     Array values = Array::random(shape, 7 * n + k, 0.3f);
     for (float &value : values.values)
-      value = value * value * value;
+      value = isConstant ? 1.0f : value * value * value;
     std::vector<HostTensor> leaves = encode(type, values);
     type = refineType(type, leaves);
     Type f32 = Float32Type::get(context);
@@ -132,8 +133,9 @@ TEST(CodedMatmul, OneSymbol) {
   // Codes of which all are equal take no bits at all.
   for (const std::string &isa : getRunnableISAs())
     for (const char *coder : {"huffman", "rans"})
-      CodedMatmul{64, 128, "quant<i8, group = [1, 1], scale = f32>"}.check(
-          isa, coder);
+      CodedMatmul{64, 128, "quant<i8, group = [*, 1], scale = f32>", Init::Zero,
+                  /*isConstant=*/true}
+          .check(isa, coder);
 }
 
 TEST(CodedMatmul, MemoryStaysCoded) {
