@@ -73,7 +73,7 @@ static llvm::StringRef getMeasuredName(const KernelISA &isa) {
   if (isa.hasDotTiles)
     return "amx";
   if (isa.vectorBits == 512)
-    return isa.dotU8S8 ? "avx512vnni" : "avx512bw";
+    return isa.dotU8S8 && isMeasured("avx512vnni") ? "avx512vnni" : "amx";
   if (isa.vectorBits == 256 || isa.dotU8S8 || isa.dotS8S8)
     return "avx2";
   return "sse2";
@@ -93,8 +93,8 @@ const KernelCost &compress::cpu::getKernelCost(const KernelISA &isa,
   return none;
 }
 
-double compress::cpu::estimateSeconds(const KernelISA &isa,
-                                      const KernelWork &work, int threads) {
+/// Seconds on one core without those of the call.
+static double getWorkSeconds(const KernelISA &isa, const KernelWork &work) {
   const KernelCost &cost = getKernelCost(isa, work.kind);
   const Structure &structure = getStructure(work.kind);
   double passRows =
@@ -107,9 +107,13 @@ double compress::cpu::estimateSeconds(const KernelISA &isa,
   double computing = work.entries * (passes * cost.entry + rows * cost.product);
   double weight = std::cbrt(reading * reading * reading +
                             computing * computing * computing);
-  double shared =
-      weight + work.m * (work.k * cost.input + work.n * cost.output);
-  return cost.call + shared / std::max(1, threads);
+  return weight + work.m * (work.k * cost.input + work.n * cost.output);
+}
+
+double compress::cpu::estimateSeconds(const KernelISA &isa,
+                                      const KernelWork &work, int threads) {
+  return getKernelCost(isa, work.kind).call +
+         getWorkSeconds(isa, work) / std::max(1, threads);
 }
 
 int64_t compress::cpu::getMostFewRows(const KernelISA &isa, KernelKind few,
@@ -121,9 +125,10 @@ int64_t compress::cpu::getMostFewRows(const KernelISA &isa, KernelKind few,
   for (int64_t m = 1; m <= limit; ++m) {
     work.m = m;
     work.kind = few;
-    double seconds = estimateSeconds(isa, work);
+    // Both are one call.
+    double seconds = getWorkSeconds(isa, work);
     work.kind = many;
-    if (seconds <= estimateSeconds(isa, work))
+    if (seconds <= getWorkSeconds(isa, work))
       most = m;
   }
   return most;
@@ -133,5 +138,5 @@ bool compress::cpu::isFaster(const KernelISA &isa, const KernelWork &first,
                              const KernelWork &second) {
   if (auto forced = getForcedFewRows())
     return first.m <= double(*forced);
-  return estimateSeconds(isa, first) <= estimateSeconds(isa, second);
+  return getWorkSeconds(isa, first) <= getWorkSeconds(isa, second);
 }
