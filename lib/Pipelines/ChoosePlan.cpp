@@ -158,6 +158,31 @@ private:
 };
 } // namespace
 
+/// Levels that are predicted to take so much longer than another one need not
+/// be timed. Nine of ten predictions are nearer than this (docs/CostModel.md).
+static constexpr double kSafeFactor = 3;
+
+/// Whether another level of the site is no larger, no less accurate and
+/// predicted to be much faster.
+static bool isBeaten(const Problem &problem, const SiteChoices &row,
+                     const Choice &choice, Quantity predicted) {
+  std::optional<Quantity> bytes = problem.lookupCost("bytes");
+  return llvm::any_of(row.choices, [&](const Choice &other) {
+    return other.excluded.empty() && other.error <= choice.error &&
+           (!bytes || other.costs[*bytes] <= choice.costs[*bytes]) &&
+           other.costs[predicted] * kSafeFactor < choice.costs[predicted];
+  });
+}
+
+/// What predictions of a site are multiplied by to be times of this machine.
+static double getPredictedScale(const SiteChoices &row, ArrayRef<Level> levels,
+                                Quantity predicted, double asFloat) {
+  for (auto [choice, level] : llvm::zip_equal(row.choices, levels))
+    if (level.isNone() && choice.costs[predicted] > 0)
+      return asFloat / choice.costs[predicted];
+  return 1;
+}
+
 llvm::Error LatencySearch::addSeconds(Problem &problem) {
   auto whole = subject.timePlan(nullptr);
   if (!whole)
@@ -167,6 +192,8 @@ llvm::Error LatencySearch::addSeconds(Problem &problem) {
   problem.costs.push_back({"seconds"});
   Level none = llvm::cantFail(Level::parse("f32"));
   double sites = 0;
+  std::optional<Quantity> predicted = problem.lookupCost(kPredictedSeconds);
+  size_t numTimed = 0, numPredicted = 0;
   ProgressBar bar("time", problem.sites.size());
   for (auto [index, site, row] :
        llvm::enumerate(subject.sites.sites, problem.sites)) {
@@ -178,6 +205,15 @@ llvm::Error LatencySearch::addSeconds(Problem &problem) {
       choice.costs.push_back(*asFloat);
       if (!choice.excluded.empty() || level.isNone())
         continue;
+      if (predicted && isBeaten(problem, row, choice, *predicted)) {
+        // Nobody will choose it, so its time need not be known well.
+        double scale =
+            getPredictedScale(row, request.levels, *predicted, *asFloat);
+        choice.costs.back() = choice.costs[*predicted] * scale;
+        ++numPredicted;
+        continue;
+      }
+      ++numTimed;
       auto time = subject.timeSite(site, level);
       if (!time)
         choice.excluded = llvm::toString(time.takeError());
@@ -192,6 +228,11 @@ llvm::Error LatencySearch::addSeconds(Problem &problem) {
   notes.push_back(
       "--max-latency: the float model takes " + formatDuration(*whole) +
       ", of which its sites, timed alone, " + formatDuration(sites));
+  if (numPredicted)
+    notes.push_back("--max-latency: " + std::to_string(numTimed) +
+                    " times of levels at sites were measured; " +
+                    std::to_string(numPredicted) +
+                    " are predicted to be far slower than a better level");
   return llvm::Error::success();
 }
 
@@ -507,6 +548,34 @@ getAlternatives(const PlanRequest &request, const PlanSubject &subject,
   return points;
 }
 
+/// Adds the cost `kPredictedSeconds`, if the target predicts all that may be
+/// chosen.
+static llvm::Error addPredictedSeconds(const PlanRequest &request,
+                                       const PlanSubject &subject,
+                                       Problem &problem) {
+  if (!subject.predictSite)
+    return llvm::Error::success();
+  std::vector<std::vector<double>> times(problem.sites.size());
+  for (auto [site, row, column] :
+       llvm::zip_equal(subject.sites.sites, problem.sites, times))
+    for (auto [choice, level] : llvm::zip_equal(row.choices, request.levels)) {
+      double &time = column.emplace_back(0);
+      if (!choice.excluded.empty())
+        continue;
+      auto seconds = subject.predictSite(site, level);
+      if (!seconds)
+        return seconds.takeError();
+      if (!*seconds)
+        return llvm::Error::success();
+      time = **seconds;
+    }
+  problem.costs.push_back({kPredictedSeconds.str()});
+  for (auto [row, column] : llvm::zip_equal(problem.sites, times))
+    for (auto [choice, time] : llvm::zip_equal(row.choices, column))
+      choice.costs.push_back(time);
+  return llvm::Error::success();
+}
+
 llvm::Expected<PlanChoice>
 compress::choosePlan(const PlanRequest &request, const PlanSubject &subject,
                      std::vector<std::string> &notes) {
@@ -561,6 +630,8 @@ compress::choosePlan(const PlanRequest &request, const PlanSubject &subject,
   if (stitched && !request.layerErrors)
     if (llvm::Error error = weighErrors(request, subject, *table, *stitched))
       return std::move(error);
+  if (llvm::Error error = addPredictedSeconds(request, subject, *table))
+    return std::move(error);
   LatencySearch latency(request, subject, notes);
   if (request.maxLatency)
     if (llvm::Error error = latency.addSeconds(*table))

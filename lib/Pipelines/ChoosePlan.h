@@ -61,6 +61,10 @@ struct PlanSubject {
   /// Seconds of a site alone at a level.
   llvm::function_ref<llvm::Expected<double>(const Site &, const Level &)>
       timeSite;
+  /// The same as the target predicts it; nothing where it cannot.
+  llvm::function_ref<llvm::Expected<std::optional<double>>(const Site &,
+                                                           const Level &)>
+      predictSite;
   /// Seconds of one run of the model with a plan (null: of the float model).
   llvm::function_ref<llvm::Expected<double>(const Plan *)> timePlan;
   /// The model to run plans on calibration data; null without data.

@@ -69,6 +69,11 @@ private:
   /// What models are compared on, and at most how many samples of it.
   std::pair<std::optional<EvaluationData>, int64_t> getComparedSamples();
   llvm::Expected<double> timeSite(const Site &site, const Level &level);
+  llvm::Expected<std::optional<double>> predictSite(const Site &site,
+                                                    const Level &level);
+  llvm::Expected<SiteTimer *> getSiteTimer();
+  /// Fills in the predicted times of the report.
+  llvm::Error predictSites();
   llvm::Expected<double> timePlan(const Plan *plan);
 
   llvm::Error openCache();

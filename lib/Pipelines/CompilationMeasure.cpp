@@ -68,8 +68,7 @@ llvm::Expected<std::vector<NpyArray>> Compilation::getTimedSample() {
   return makeRandomInputs(inputs, options.seed);
 }
 
-llvm::Expected<double> Compilation::timeSite(const Site &site,
-                                             const Level &level) {
+llvm::Expected<SiteTimer *> Compilation::getSiteTimer() {
   if (!siteTimer) {
     auto sample = getTimedSample();
     if (!sample)
@@ -81,7 +80,54 @@ llvm::Expected<double> Compilation::timeSite(const Site &site,
       return timer.takeError();
     siteTimer.emplace(std::move(*timer));
   }
-  return siteTimer->getSeconds(site, level);
+  return &*siteTimer;
+}
+
+llvm::Expected<double> Compilation::timeSite(const Site &site,
+                                             const Level &level) {
+  auto timer = getSiteTimer();
+  if (!timer)
+    return timer.takeError();
+  return (*timer)->getSeconds(site, level);
+}
+
+llvm::Expected<std::optional<double>>
+Compilation::predictSite(const Site &site, const Level &level) {
+  auto timer = getSiteTimer();
+  if (!timer) {
+    // Shapes that depend on data, say: the times stay unknown.
+    llvm::consumeError(timer.takeError());
+    return std::nullopt;
+  }
+  return (*timer)->predictSeconds(site, level);
+}
+
+llvm::Error Compilation::predictSites() {
+  SiteList list = findSites(getMain(*floatModule));
+  Level none = llvm::cantFail(Level::parse("f32"));
+  double before = 0, after = 0;
+  for (SiteResult &result : report.sites) {
+    const Site *site = list.lookup(result.name);
+    auto level = Level::parse(result.level);
+    if (!site || !level) {
+      llvm::consumeError(level.takeError());
+      return llvm::Error::success();
+    }
+    auto asFloat = predictSite(*site, none);
+    if (!asFloat)
+      return asFloat.takeError();
+    auto seconds = predictSite(*site, *level);
+    if (!seconds)
+      return seconds.takeError();
+    if (!*asFloat || !*seconds)
+      return llvm::Error::success();
+    result.predictedSeconds = *seconds;
+    before += **asFloat;
+    after += **seconds;
+  }
+  if (!report.sites.empty())
+    report.predictedSeconds = {before, after};
+  return llvm::Error::success();
 }
 
 llvm::Expected<double> Compilation::timePlan(const Plan *candidate) {

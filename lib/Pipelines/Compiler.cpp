@@ -167,6 +167,9 @@ llvm::Error Compilation::choose() {
   auto timeOneSite = [this](const Site &site, const Level &level) {
     return timeSite(site, level);
   };
+  auto predictOneSite = [this](const Site &site, const Level &level) {
+    return predictSite(site, level);
+  };
   auto timeModel = [this](const Plan *plan) { return timePlan(plan); };
   std::optional<StitchedModel> stitched;
   auto stitch = [&]() -> llvm::Expected<StitchedModel *> {
@@ -181,8 +184,8 @@ llvm::Error Compilation::choose() {
   };
   PlanSubject subject{list,        getConstantBytes(*floatModule),
                       database,    measure,
-                      timeOneSite, timeModel,
-                      nullptr};
+                      timeOneSite, predictOneSite,
+                      timeModel,   nullptr};
   if (data)
     subject.stitch = stitch;
   auto chosen = choosePlan(request, subject, report.notes);
@@ -219,6 +222,10 @@ llvm::Error Compilation::apply() {
     isFloat &= site.level == "f32";
   }
   report.sites = applied->sites;
+  if (llvm::Error error = predictSites())
+    return inModel(std::move(error));
+  for (auto [site, known] : llvm::zip_equal(applied->sites, report.sites))
+    site.predictedSeconds = known.predictedSeconds;
   if (llvm::Error error =
           applied->toPlan(llvm::sys::path::filename(options.model))
               .save(output.getFile("plan.yaml")))

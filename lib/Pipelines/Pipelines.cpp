@@ -29,18 +29,23 @@ void compress::buildSimplifyPipeline(OpPassManager &pm) {
   function.addPass(onnx::createConstantFold());
 }
 
-void compress::buildCompilePipeline(OpPassManager &pm, const Target &target,
-                                    const TargetOptions &options,
-                                    bool remarks) {
+void compress::buildContractPipeline(OpPassManager &pm) {
   pm.addNestedPass<func::FuncOp>(createConvertONNXToLinalg());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
   pm.addNestedPass<func::FuncOp>(createCompressFuseContract());
+}
+
+void compress::buildCompilePipeline(OpPassManager &pm, const Target &target,
+                                    const TargetOptions &options,
+                                    bool remarks) {
+  buildContractPipeline(pm);
   CompressAssignTargetOptions assign;
   assign.target = target.getName().str();
   assign.triple = options.triple;
   assign.cpu = options.cpu;
   assign.features = options.features;
+  assign.coded = stringify(options.coded).str();
   assign.remarks = remarks;
   pm.addPass(createCompressAssignTarget(assign));
   target.buildLoweringPipeline(pm, options);

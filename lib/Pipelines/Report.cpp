@@ -100,6 +100,12 @@ std::vector<ComparisonRow> compress::getComparison(const Report &report) {
                       "error " + formatError(output.relative),
                       "cosine " + formatNumber("%.6f", output.cosine)});
   }
+  if (report.predictedSeconds) {
+    auto [before, after] = *report.predictedSeconds;
+    rows.push_back(
+        {"sites, predicted", formatDuration(before), formatDuration(after),
+         formatNumber("%.2f times as fast", after > 0 ? before / after : 1)});
+  }
   if (report.latencyBefore || report.latencyAfter) {
     auto text = [](const std::optional<Latency> &latency) {
       return latency ? formatDuration(latency->median) : std::string("-");
@@ -266,6 +272,8 @@ static void writeSite(json::OStream &json, const SiteResult &site) {
     json.attribute("error", number(site.error.relative));
     if (site.seconds)
       json.attribute("seconds", number(*site.seconds));
+    if (site.predictedSeconds)
+      json.attribute("predicted_seconds", number(*site.predictedSeconds));
     if (!site.reason.empty())
       json.attribute("reason", json::fixUTF8(site.reason));
   });

@@ -69,11 +69,15 @@ llvm::Expected<SiteTimer> SiteTimer::create(ModuleOp model,
   if (failed(inferred))
     return llvm::createStringError("shapes could not be inferred: " + message);
   timer.sites = findSites(main);
+  return timer;
+}
 
-  // What every run takes: the call, the entry, the allocation of outputs.
-  OpBuilder builder(model.getContext());
+llvm::Expected<double> SiteTimer::getOverhead() {
+  if (overhead)
+    return *overhead;
+  OpBuilder builder(module->getContext());
   OwningOpRef<ModuleOp> empty = ModuleOp::create(builder.getUnknownLoc());
-  (*empty)->setAttrs(model->getAttrs());
+  (*empty)->setAttrs((*module)->getAttrs());
   builder.setInsertionPointToStart(empty->getBody());
   auto type = RankedTensorType::get({1}, builder.getF32Type());
   auto function =
@@ -85,12 +89,11 @@ llvm::Expected<SiteTimer> SiteTimer::create(ModuleOp model,
   state.addTypes(type);
   Operation *op = builder.create(state);
   func::ReturnOp::create(builder, builder.getUnknownLoc(), op->getResults());
-  auto overhead = timer.run(*empty);
-  if (!overhead)
-    return overhead.takeError();
-  timer.overhead = *overhead;
-  timer.numMeasured = 0;
-  return timer;
+  auto seconds = run(*empty);
+  if (!seconds)
+    return seconds.takeError();
+  numMeasured = 0;
+  return *(overhead = *seconds);
 }
 
 llvm::Expected<double> SiteTimer::run(ModuleOp module) {
@@ -182,7 +185,8 @@ llvm::Expected<double> SiteTimer::getUseSeconds(const Site &site,
   llvm::raw_string_ostream os(key);
   os << "seconds 1\nmachine " << options.target->getName() << " "
      << options.machine.triple << " " << options.machine.cpu << " "
-     << options.machine.features << "\nthreads " << options.threads
+     << options.machine.features << "\ncoded "
+     << stringify(options.machine.coded) << "\nthreads " << options.threads
      << "\nlevel " << level.getSpelling() << "\nstored ";
   if (level.isNone()) {
     os << site.type;
@@ -214,7 +218,10 @@ llvm::Expected<double> SiteTimer::getUseSeconds(const Site &site,
   auto seconds = measure(site, use, level);
   if (!seconds)
     return seconds.takeError();
-  double own = std::max(0.0, *seconds - overhead);
+  auto overhead = getOverhead();
+  if (!overhead)
+    return overhead.takeError();
+  double own = std::max(0.0, *seconds - *overhead);
   if (ContentCache *cache = database->getCache()) {
     char text[64];
     std::snprintf(text, sizeof text, "%a", own);

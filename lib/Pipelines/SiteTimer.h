@@ -39,6 +39,11 @@ public:
   /// that cannot be made.
   llvm::Expected<double> getSeconds(const Site &site, const Level &level);
 
+  /// Seconds of the same as the target predicts them from types alone; nothing
+  /// where it knows none. Compiles and runs nothing.
+  llvm::Expected<std::optional<double>> predictSeconds(const Site &site,
+                                                       const Level &level);
+
   size_t getNumMeasured() const { return numMeasured; }
 
 private:
@@ -51,13 +56,17 @@ private:
   llvm::Expected<double> measure(const Site &site, const SiteUse &use,
                                  const Level &level);
   llvm::Expected<double> run(mlir::ModuleOp module);
+  llvm::Expected<std::optional<double>>
+  predictUse(const SiteUse &use, const Level &level, CompressedTensorType type);
+  /// What every run takes: the call, the entry, the allocation of outputs.
+  llvm::Expected<double> getOverhead();
 
   mlir::OwningOpRef<mlir::ModuleOp> module;
   SiteList sites;
   const LevelDatabase *database = nullptr;
   Options options;
-  /// Of a model that does next to nothing.
-  double overhead = 0;
+  /// Of a model that does next to nothing, once it was timed.
+  std::optional<double> overhead;
   size_t numMeasured = 0;
   llvm::StringMap<double> known;
 };

@@ -68,6 +68,7 @@ Plan ApplyReport::toPlan(StringRef model) const {
     entry.bytesAfter = site.bytesAfter;
     entry.error = site.error.relative;
     entry.seconds = site.seconds;
+    entry.predictedSeconds = site.predictedSeconds;
     entry.reason = site.reason;
   }
   return plan;

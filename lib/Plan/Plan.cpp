@@ -58,6 +58,7 @@ template <> struct MappingTraits<compress::PlanEntry> {
     io.mapOptional("bytes-after", entry.bytesAfter);
     io.mapOptional("error", entry.error);
     io.mapOptional("seconds", entry.seconds);
+    io.mapOptional("predicted-seconds", entry.predictedSeconds);
     if (!io.outputting() || !entry.reason.empty())
       io.mapOptional("reason", entry.reason);
     if (io.outputting())

@@ -182,17 +182,47 @@ static bool canStore(const EncodedSite &site) {
 // Database
 //===----------------------------------------------------------------------===//
 
+/// Weights of one file are told apart by their elements.
+static std::pair<const void *, std::string> getTypeKey(const Site &site,
+                                                       const Level &level) {
+  return {site.elements.getAsOpaquePointer(),
+          site.name + "\n" + level.getSpelling().str()};
+}
+
+void LevelDatabase::remember(const Site &site, const Level &level,
+                             CompressedTensorType type) const {
+  std::lock_guard<std::mutex> lock(types->mutex);
+  types->types[getTypeKey(site, level)] = type;
+}
+
+llvm::Expected<CompressedTensorType>
+LevelDatabase::getType(const Site &site, const Level &level) const {
+  {
+    std::lock_guard<std::mutex> lock(types->mutex);
+    auto known = types->types.find(getTypeKey(site, level));
+    if (known != types->types.end())
+      return known->second;
+  }
+  auto summary = getSummary(site, level);
+  if (!summary)
+    return summary.takeError();
+  return summary->type;
+}
+
 llvm::Expected<LevelSummary>
 LevelDatabase::getSummary(const Site &site, const Level &level) const {
   std::string key = cache ? getKey(site, level) : std::string();
   MLIRContext *context = site.type.getContext();
   if (cache)
     if (auto text = cache->lookup(key))
-      if (auto entry = parseEntry(*text, context))
+      if (auto entry = parseEntry(*text, context)) {
+        remember(site, level, entry->summary.type);
         return entry->summary;
+      }
   auto encoded = encodeSite(site, level, statistics);
   if (!encoded)
     return encoded.takeError();
+  remember(site, level, encoded->type);
   auto activation = measureActivationError(site, level, statistics);
   if (!activation)
     return activation.takeError();
@@ -212,7 +242,12 @@ llvm::Expected<EncodedSite> LevelDatabase::encode(const Site &site,
                                                   const Level &level) const {
   if (cache)
     if (auto text = cache->lookup(getKey(site, level)))
-      if (auto entry = parseEntry(*text, site.type.getContext()))
+      if (auto entry = parseEntry(*text, site.type.getContext())) {
+        remember(site, level, entry->summary.type);
         return readLeaves(*entry);
-  return encodeSite(site, level, statistics);
+      }
+  auto encoded = encodeSite(site, level, statistics);
+  if (encoded)
+    remember(site, level, encoded->type);
+  return encoded;
 }

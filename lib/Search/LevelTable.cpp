@@ -65,6 +65,7 @@ Plan compress::makePlan(ArrayRef<Site> sites, const Problem &problem,
   Plan plan;
   std::optional<Quantity> bytes = problem.lookupCost("bytes");
   std::optional<Quantity> seconds = problem.lookupCost("seconds");
+  std::optional<Quantity> predicted = problem.lookupCost(kPredictedSeconds);
   std::vector<std::string> reasons = explain(problem, assignment);
   for (auto [site, row, index, reason] :
        llvm::zip_equal(sites, problem.sites, assignment.choices, reasons)) {
@@ -84,6 +85,8 @@ Plan compress::makePlan(ArrayRef<Site> sites, const Problem &problem,
     entry.error = choice.error;
     if (seconds)
       entry.seconds = choice.costs[*seconds];
+    if (predicted)
+      entry.predictedSeconds = choice.costs[*predicted];
     entry.reason = reason;
   }
   return plan;

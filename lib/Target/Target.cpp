@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "compress/Target/Target.h"
+#include "llvm/ADT/StringSwitch.h"
 #include "llvm/MC/MCSubtargetInfo.h"
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/Support/TargetSelect.h"
@@ -100,4 +101,24 @@ std::vector<const Target *> TargetRegistry::getTargets() const {
   for (const std::unique_ptr<Target> &target : targets)
     result.push_back(target.get());
   return result;
+}
+
+std::optional<CodedWeights> compress::parseCodedWeights(llvm::StringRef text) {
+  return llvm::StringSwitch<std::optional<CodedWeights>>(text)
+      .Case("auto", CodedWeights::Auto)
+      .Case("load", CodedWeights::Load)
+      .Case("block", CodedWeights::Block)
+      .Default(std::nullopt);
+}
+
+llvm::StringRef compress::stringify(CodedWeights coded) {
+  switch (coded) {
+  case CodedWeights::Auto:
+    return "auto";
+  case CodedWeights::Load:
+    return "load";
+  case CodedWeights::Block:
+    return "block";
+  }
+  llvm_unreachable("covered switch");
 }

@@ -197,6 +197,12 @@ struct Options {
       cl::desc("LLVM features, such as +avx2,-avx512f (default: this "
                "machine's, or those of --target-cpu)"),
       cl::value_desc("list"), cl::cat(category)};
+  cl::opt<std::string> coded{
+      "coded",
+      cl::desc("When entropy-coded weights are inflated: load (once), block "
+               "(in each run, so that memory holds them coded) or auto (in "
+               "each run where that takes little of its time, the default)"),
+      cl::value_desc("when"), cl::init("auto"), cl::cat(category)};
   cl::opt<std::string> profile{
       "profile",
       cl::desc("Who runs model.onnx: onnxruntime (default) or standard (all "
@@ -284,9 +290,15 @@ static Expected<CompilerOptions> toCompilerOptions(const Options &parsed) {
   SmallVector<StringRef> cpus;
   StringRef(parsed.cpu).split(cpus, ',');
   options.machines.clear();
-  for (StringRef cpu : cpus)
-    options.machines.push_back(
-        TargetOptions{parsed.triple, cpu.trim().str(), parsed.features});
+  auto coded = parseCodedWeights(parsed.coded);
+  if (!coded)
+    return createStringError("--coded: load, block or auto, not '" +
+                             parsed.coded + "'");
+  for (StringRef cpu : cpus) {
+    TargetOptions machine{parsed.triple, cpu.trim().str(), parsed.features};
+    machine.coded = *coded;
+    options.machines.push_back(std::move(machine));
+  }
   if (cpus.size() > 1 && llvm::is_contained(cpus, StringRef()))
     return createStringError("--target-cpu: an empty name among several");
   options.profile = parsed.profile;

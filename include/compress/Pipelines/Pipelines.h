@@ -15,8 +15,12 @@ namespace compress {
 /// normalization folded into weights. Sites are found in the result.
 void buildSimplifyPipeline(mlir::OpPassManager &pm);
 
-/// From the `onnx` dialect (a plan applied or not) to the LLVM dialect with the
-/// entry point of the model ABI.
+/// From the `onnx` dialect (a plan applied or not) to `compress.contract`
+/// operations, which targets claim.
+void buildContractPipeline(mlir::OpPassManager &pm);
+
+/// From the `onnx` dialect to the LLVM dialect with the entry point of the model
+/// ABI.
 void buildCompilePipeline(mlir::OpPassManager &pm, const Target &target,
                           const TargetOptions &options, bool remarks = false);
 

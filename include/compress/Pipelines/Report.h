@@ -74,6 +74,9 @@ struct Report {
   bool explains = false;
   /// Of the float and the compressed model on the target.
   std::optional<Latency> latencyBefore, latencyAfter;
+  /// What the target predicts for all sites, float and compressed, on one core
+  /// What the target predicts for all sites, float and compressed.
+  std::optional<std::pair<double, double>> predictedSeconds;
   /// Shapes of the inputs that were timed.
   std::string latencyInputs;
 

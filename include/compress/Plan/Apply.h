@@ -22,7 +22,7 @@ struct SiteResult {
   /// Error of the weight; activations are not in it.
   LayerError error;
   /// As the plan says: seconds of the operations alone, and why this level.
-  std::optional<double> seconds;
+  std::optional<double> seconds, predictedSeconds;
   std::string reason;
 };
 

@@ -37,6 +37,8 @@ struct PlanEntry {
   std::optional<double> error;
   /// Seconds of the site's operations alone, where a search needed them.
   std::optional<double> seconds;
+  /// The same as the target predicts it, without timing anything.
+  std::optional<double> predictedSeconds;
   /// Why the search chose the level.
   std::string reason;
   /// Line in the file, for diagnostics; 0 when it does not come from one.

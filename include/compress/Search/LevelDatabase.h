@@ -9,6 +9,9 @@
 
 #include "compress/Plan/Apply.h"
 #include "compress/Support/ContentCache.h"
+#include <map>
+#include <memory>
+#include <mutex>
 
 namespace compress {
 
@@ -31,7 +34,8 @@ public:
   /// `cache` null: nothing is kept.
   explicit LevelDatabase(const Statistics *statistics = nullptr,
                          ContentCache *cache = nullptr)
-      : statistics(statistics), cache(cache) {}
+      : statistics(statistics), cache(cache),
+        types(std::make_shared<TypeMemory>()) {}
 
   /// Holds the encoded weight in memory no longer than it needs to.
   llvm::Expected<LevelSummary> getSummary(const Site &site,
@@ -39,6 +43,9 @@ public:
   /// As `encodeSite`.
   llvm::Expected<EncodedSite> encode(const Site &site,
                                      const Level &level) const;
+  /// What the site is stored as; known without encoding it again.
+  llvm::Expected<CompressedTensorType> getType(const Site &site,
+                                               const Level &level) const;
   /// What `ContentCache` finds the entry by.
   std::string getKey(const Site &site, const Level &level) const;
 
@@ -49,8 +56,17 @@ public:
   ContentCache *getCache() const { return cache; }
 
 private:
+  /// The types that were found out, by site and level; shared by copies.
+  struct TypeMemory {
+    std::mutex mutex;
+    std::map<std::pair<const void *, std::string>, CompressedTensorType> types;
+  };
+  void remember(const Site &site, const Level &level,
+                CompressedTensorType type) const;
+
   const Statistics *statistics;
   ContentCache *cache;
+  std::shared_ptr<TypeMemory> types;
 };
 
 /// The relative output error that rounding the site's activations as `level`

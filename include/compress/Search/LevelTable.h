@@ -24,7 +24,11 @@ buildLevelTable(llvm::ArrayRef<Site> sites, llvm::ArrayRef<Level> levels,
                 const LevelDatabase &database = LevelDatabase(),
                 const ProgressCallback &progress = nullptr);
 
-/// The assignment as a plan with predicted bits, bytes and errors.
+/// The cost that holds what a target predicts, in seconds.
+inline constexpr llvm::StringLiteral kPredictedSeconds = "predicted seconds";
+
+/// The assignment as a plan with predicted bits, bytes, errors and, where the
+/// problem has such costs, times.
 Plan makePlan(llvm::ArrayRef<Site> sites, const Problem &problem,
               const Assignment &assignment);
 

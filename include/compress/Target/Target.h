@@ -22,6 +22,11 @@
 
 namespace compress {
 
+/// When entropy-coded weights are inflated: once, when a model is loaded; in
+/// each run, block by block, so that memory holds them as they are; or, by
+/// default, in each run where that is predicted to take little of its time.
+enum class CodedWeights { Auto, Load, Block };
+
 /// Where the code is to run. Empty strings stand for this machine.
 struct TargetOptions {
   std::string triple;
@@ -29,12 +34,20 @@ struct TargetOptions {
   /// LLVM feature string such as "+avx512vnni,-amx-tile"; empty derives it from
   /// `cpu`.
   std::string features;
+  /// Threads that run it, for predicted times only; 0: all of this machine's
+  /// cores.
+  int threads = 0;
+  CodedWeights coded = CodedWeights::Auto;
 
   /// Replaces empty strings by what this machine is. Errors name a triple or
   /// CPU that LLVM does not know.
   llvm::Error resolve();
   bool hasFeature(llvm::StringRef name) const;
 };
+
+/// Reads and spells "auto", "load", "block".
+std::optional<CodedWeights> parseCodedWeights(llvm::StringRef text);
+llvm::StringRef stringify(CodedWeights coded);
 
 class Target {
 public:
@@ -65,8 +78,10 @@ public:
   virtual void populateFallbackPatterns(mlir::RewritePatternSet &patterns,
                                         const TargetOptions &options) const {}
 
-  /// Predicted seconds of one execution, or nothing when this target does not
-  /// claim it. All shapes must be static.
+  /// Predicted seconds of one execution, by types alone: operands need not be
+  /// constants. Nothing where shapes are not static, or where the target knows
+  /// no time. What matters are relations: between ways to store one weight, and
+  /// between ways to run it, for which claims ask the same model.
   virtual std::optional<double>
   estimateSeconds(ContractOp op, const TargetOptions &options) const = 0;
 

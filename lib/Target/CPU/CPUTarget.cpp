@@ -5,33 +5,17 @@
 //===----------------------------------------------------------------------===//
 
 #include "compress/Target/CPU/CPUTarget.h"
-#include "compress/Target/Contraction.h"
+#include "CostModel.h"
 #include "compress/Target/Host/Passes.h"
 #include "mlir/Dialect/DLTI/DLTI.h"
 #include "mlir/IR/Builders.h"
+#include <thread>
 
 using namespace mlir;
 using namespace compress;
+using namespace compress::cpu;
 
 namespace {
-/// What one core does per second, by instruction set: the ceilings that the
-/// analytic cost divides by. Orders of magnitude of current server cores; the
-/// search asks for ratios, not for seconds.
-struct Peak {
-  const char *feature;
-  double f32Flops;
-  double int8Ops;
-};
-constexpr Peak kPeaks[] = {
-    {"avx512vnni", 100e9, 400e9},
-    {"avx512f", 100e9, 150e9},
-    {"avxvnni", 60e9, 200e9},
-    {"avx2", 50e9, 70e9},
-    {"", 10e9, 10e9},
-};
-/// Bytes per second that one core reads from memory.
-constexpr double kBandwidth = 12e9;
-
 class CPUTarget : public Target {
 public:
   StringRef getName() const override { return "cpu"; }
@@ -55,8 +39,8 @@ public:
         context, {entry("triple", b.getStringAttr(options.triple)),
                   entry("cpu", b.getStringAttr(options.cpu)),
                   entry("features", b.getStringAttr(options.features)),
-                  entry("int8_dot_product",
-                        b.getStringAttr(findPeak(options).feature))});
+                  entry("instruction_set",
+                        b.getStringAttr(selectKernelISA(options).name))});
   }
 
   void populateClaimPatterns(RewritePatternSet &patterns,
@@ -64,6 +48,8 @@ public:
     populateCPUQuantizedPatterns(patterns, options);
     populateCPUFloatPatterns(patterns, options);
     populateCPUSparsePatterns(patterns, options);
+    populateCPUCodedPatterns(patterns, options);
+    populateCPUCodebookPatterns(patterns, options);
     populateCPUDensePatterns(patterns, options);
   }
 
@@ -74,46 +60,16 @@ public:
 
   std::optional<double>
   estimateSeconds(ContractOp op, const TargetOptions &options) const override {
-    if (!matchMatmul(op) && !matchConv(op))
-      return std::nullopt;
-    double operations = 2;
-    for (int64_t extent : getLoopExtents(op)) {
-      if (ShapedType::isDynamic(extent))
-        return std::nullopt;
-      operations *= double(extent);
-    }
-    auto bytesOf = [](Value value) -> double {
-      if (auto type = dyn_cast<CompressedTensorType>(value.getType()))
-        return double(type.getStorageBits()) / 8;
-      auto type = cast<RankedTensorType>(value.getType());
-      return double(type.getNumElements()) *
-             type.getElementType().getIntOrFloatBitWidth() / 8;
-    };
-    auto isInteger = [](Value value) {
-      auto type = dyn_cast<CompressedTensorType>(value.getType());
-      auto quant = type ? dyn_cast<QuantAttr>(type.getEncoding()) : QuantAttr();
-      return quant && !quant.isFloatCode() && quant.getCodeWidth() <= 8;
-    };
-    Peak peak = findPeak(options);
-    bool integer = isInteger(op.getLhs()) && isInteger(op.getRhs());
-    double compute = operations / (integer ? peak.int8Ops : peak.f32Flops);
-    double traffic =
-        (bytesOf(op.getLhs()) + bytesOf(op.getRhs()) + bytesOf(op.getInit())) /
-        kBandwidth;
-    return std::max(compute, traffic);
+    int threads = options.threads > 0
+                      ? options.threads
+                      : int(std::thread::hardware_concurrency());
+    return estimateContract(selectKernelISA(options), op, threads,
+                            options.coded);
   }
 
   void buildLoweringPipeline(OpPassManager &pm,
                              const TargetOptions &) const override {
     buildHostLoweringPipeline(pm, HostLoweringOptions());
-  }
-
-private:
-  static Peak findPeak(const TargetOptions &options) {
-    for (const Peak &peak : kPeaks)
-      if (!*peak.feature || options.hasFeature(peak.feature))
-        return peak;
-    llvm_unreachable("the last row matches everything");
   }
 };
 } // namespace

@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "KernelBlockDot.h"
+#include "KernelCosts.h"
 #include "WeightDecoder.h"
 #include "llvm/Support/FormatVariadic.h"
 
@@ -12,6 +13,8 @@ using namespace mlir;
 using namespace compress;
 using namespace compress::cpu;
 
+/// Above more rows than this codes are always widened once for all.
+static constexpr int64_t kMostDirectRows = 32;
 /// k of a widened part of a panel, unless a block is longer.
 static constexpr int64_t kPartExtent = 256;
 /// Rows that share a widened part.
@@ -541,7 +544,10 @@ static std::string getTypeName(Type type) {
 
 std::string compress::cpu::generateBlockDotGEMM(ModuleOp module,
                                                 const BlockDotGEMM &gemm) {
-  constexpr int64_t directRows = 2;
+  KernelKind few = KernelKind::BlockDotFew, many = KernelKind::BlockDotMany;
+  int64_t directRows = getMostFewRows(
+      *gemm.isa, few, many,
+      KernelWork::dense(few, 1, gemm.n, gemm.k, gemm.width), kMostDirectRows);
   bool isDynamic = ShapedType::isDynamic(gemm.rows);
   bool direct = isDynamic || gemm.rows <= directRows;
   bool widened = isDynamic || gemm.rows > directRows;

@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "KernelGEMM.h"
+#include "KernelCosts.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "llvm/Support/FormatVariadic.h"
 
@@ -266,8 +267,12 @@ StringRef compress::cpu::getInitName(InitKind init) {
   llvm_unreachable("covered switch");
 }
 
-/// Fewer rows are faster on vectors.
-static constexpr int64_t kTileRows = 5;
+/// The least number of rows for which tile registers are faster than vectors.
+static int64_t getTileRows(const DotGEMM &gemm) {
+  KernelKind few = KernelKind::DotFew, many = KernelKind::DotMany;
+  return 1 + getMostFewRows(*gemm.isa, few, many,
+                            KernelWork::dense(few, 1, gemm.n, gemm.k, 8), 15);
+}
 
 std::string compress::cpu::generateDotGEMM(ModuleOp module,
                                            const DotGEMM &gemm) {
@@ -382,7 +387,7 @@ std::string compress::cpu::generateDotGEMM(ModuleOp module,
               });
             };
             // A tile computes 16 rows whether they are there or not.
-            k.ifThen(k.lessThan(k.sub(end, begin), k.index(kTileRows)),
+            k.ifThen(k.lessThan(k.sub(end, begin), k.index(getTileRows(gemm))),
                      emitVectors, [&] {
                        k.loop(begin, end, 32, [&](Value at) {
                          k.ifThen(

@@ -12,9 +12,6 @@ using namespace mlir;
 using namespace compress;
 using namespace compress::cpu;
 
-/// Up to this many rows go one by one: a gathered value serves one row, the
-/// lanes of a tile serve as many as there are.
-static constexpr int64_t kFewRows = 2;
 /// Bytes of activations that stay in a first-level cache with what else is
 /// read.
 static constexpr int64_t kBlockBytes = 32 * 1024;
@@ -37,7 +34,7 @@ bool compress::cpu::canDecodeSlices(const SliceLayout &layout) {
          layout.maxSteps * layout.height * 4 <= kDecodedBytes;
 }
 bool SparseGEMM::mayBeMany() const {
-  return ShapedType::isDynamic(rows) || rows > kFewRows;
+  return ShapedType::isDynamic(rows) || rows > fewRows;
 }
 
 //===----------------------------------------------------------------------===//
@@ -437,6 +434,8 @@ std::string compress::cpu::generateSparseGEMM(ModuleOp module,
                     type, layout.hasScales ? "_scaled" : "", gemm.isa->name,
                     layout.n, layout.k, layout.block, getInitName(gemm.init),
                     few ? "_few" : "", many ? "_many" : "");
+  if (few && many)
+    name += "_to" + std::to_string(gemm.fewRows);
   if (isDecoded(layout) && many)
     name += "_s" + std::to_string(llvm::Log2_64_Ceil(layout.maxSteps));
   OpBuilder b(module.getContext());
@@ -473,7 +472,7 @@ std::string compress::cpu::generateSparseGEMM(ModuleOp module,
     else if (!many)
       emitFew();
     else
-      k.ifThen(k.lessOrEqual(rows, k.index(kFewRows)), emitFew, emitMany);
+      k.ifThen(k.lessOrEqual(rows, k.index(gemm.fewRows)), emitFew, emitMany);
   });
   return name;
 }

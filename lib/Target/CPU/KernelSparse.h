@@ -37,6 +37,9 @@ struct SparseGEMM {
   /// Rows if known, else ShapedType::kDynamic.
   int64_t rows;
   InitKind init;
+  /// Up to this many rows go one by one: a gathered value serves one row, the
+  /// lanes of a tile serve as many as there are.
+  int64_t fewRows;
 
   bool mayBeMany() const;
   /// Transposed activations and sums.

@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "KernelWeightOnly.h"
+#include "KernelCosts.h"
 #include "WeightDecoder.h"
 #include "llvm/Support/FormatVariadic.h"
 
@@ -12,8 +13,9 @@ using namespace mlir;
 using namespace compress;
 using namespace compress::cpu;
 
-/// Above this many rows a decoded panel pays for its way through memory.
-static constexpr int64_t kDirectRows = 8;
+/// Above more rows than this a decoded panel always pays for its way through
+/// memory.
+static constexpr int64_t kMostDirectRows = 32;
 /// Rows that share a decoded part of a panel.
 static constexpr int64_t kBlockRows = 192;
 /// k of a decoded part, unless a block is longer.
@@ -24,11 +26,12 @@ namespace {
 class Emitter {
 public:
   Emitter(KernelBuilder &k, const WeightOnlyGEMM &gemm, const Panels &panels,
-          Value panel, unsigned panelVectors, int64_t validColumns)
+          Value panel, unsigned panelVectors, int64_t validColumns,
+          Value inflated)
       : k(k), gemm(gemm), isa(*gemm.isa), lanes(isa.getLanes()),
         validColumns(validColumns),
         column(k.mul(panel, panels.getFullColumns())),
-        decoder(k, gemm, panelVectors, column) {
+        decoder(k, gemm, panelVectors, column, inflated) {
     ValueRange args = k.getArguments();
     x = args[0];
     if (gemm.init == InitKind::Bias)
@@ -179,13 +182,25 @@ static int64_t getDecodedExtent(const WeightOnlyGEMM &gemm) {
              : gemm.block;
 }
 
+/// The codes of a panel if they are coded, else null.
+static Value inflate(KernelBuilder &k, const WeightOnlyGEMM &gemm,
+                     Value panel) {
+  if (!gemm.coded)
+    return {};
+  // Before the result and the number of the task.
+  ValueRange args = k.getArguments();
+  return emitInflate(k, *gemm.isa, *gemm.coded, panel, args[1],
+                     args[args.size() - 4], args[args.size() - 3]);
+}
+
 static void emitDirect(KernelBuilder &k, const WeightOnlyGEMM &gemm,
                        const Panels &panels, Value isSmall) {
   k.tasks(
       k.index(panels.getCount()), isSmall, [&](KernelBuilder &k, Value task) {
         Value rows = k.dim(k.getArguments()[0], 0);
+        Value inflated = inflate(k, gemm, task);
         emitPanel(k, panels, task, [&](unsigned vectors, int64_t columns) {
-          Emitter e(k, gemm, panels, task, vectors, columns);
+          Emitter e(k, gemm, panels, task, vectors, columns, inflated);
           emitRowTiles(k, 4, k.index(0), rows, std::nullopt,
                        [&](Value at, unsigned count) {
                          // Sums and partial sums of more rows fill the
@@ -215,8 +230,9 @@ static void emitDecoded(KernelBuilder &k, const WeightOnlyGEMM &gemm,
     int64_t part = std::min(gemm.k, getDecodedExtent(gemm));
     Value buffer =
         k.scratch({part, int64_t(gemm.isa->getPanelColumns())}, k.f32());
+    Value inflated = inflate(k, gemm, panel);
     emitPanel(k, panels, panel, [&](unsigned vectors, int64_t columns) {
-      Emitter e(k, gemm, panels, panel, vectors, columns);
+      Emitter e(k, gemm, panels, panel, vectors, columns, inflated);
       k.loop(begin, end, 1, [&](Value row) { e.emitInit(row, vectors); });
       auto emitPart = [&](Value k0, int64_t extent) {
         e.emitDecode(k0, extent, vectors, buffer);
@@ -235,6 +251,22 @@ static void emitDecoded(KernelBuilder &k, const WeightOnlyGEMM &gemm,
   });
 }
 
+/// Rows up to which codes are decoded where they are multiplied.
+static int64_t getDirectRows(const WeightOnlyGEMM &gemm) {
+  CodeLayout layout(gemm.codeType);
+  KernelKind few = KernelKind::CodesFew, many = KernelKind::CodesMany;
+  if (gemm.hasTable) {
+    few = KernelKind::TableFew;
+    many = KernelKind::TableMany;
+  } else if (layout.isBytes()) {
+    few = KernelKind::BytesFew;
+    many = KernelKind::BytesMany;
+  }
+  return getMostFewRows(*gemm.isa, few, many,
+                        KernelWork::dense(few, 1, gemm.n, gemm.k, layout.width),
+                        kMostDirectRows);
+}
+
 static std::string getTypeName(Type type) {
   std::string name;
   llvm::raw_string_ostream os(name);
@@ -245,8 +277,9 @@ static std::string getTypeName(Type type) {
 std::string compress::cpu::generateWeightOnlyGEMM(ModuleOp module,
                                                   const WeightOnlyGEMM &gemm) {
   bool isDynamic = ShapedType::isDynamic(gemm.rows);
-  bool direct = isDynamic || gemm.rows <= kDirectRows;
-  bool decoded = isDynamic || gemm.rows > kDirectRows;
+  int64_t directRows = getDirectRows(gemm);
+  bool direct = isDynamic || gemm.rows <= directRows;
+  bool decoded = isDynamic || gemm.rows > directRows;
   std::string name = llvm::formatv(
       "compress_gemm_f32_{0}{1}_g{2}_{3}{4}{5}_{6}_n{7}_k{8}_{9}{10}{11}",
       gemm.hasTable ? "table_" : "", getTypeName(gemm.codeType), gemm.block,
@@ -272,6 +305,13 @@ std::string compress::cpu::generateWeightOnlyGEMM(ModuleOp module,
     types.push_back(MemRefType::get({gemm.getTableSize()}, b.getF32Type()));
   if (gemm.init == InitKind::Bias)
     types.push_back(MemRefType::get({gemm.n}, b.getF32Type()));
+  if (gemm.coded) {
+    auto coded = getCodedTypes(b.getContext(), *gemm.coded);
+    types[1] = coded[0];
+    types.append({coded[1], coded[2]});
+    name += (gemm.coded->coder == EntropyCoder::RANS ? "_rans" : "_huffman") +
+            std::to_string(gemm.coded->numWords);
+  }
   types.push_back(
       MemRefType::get({ShapedType::kDynamic, gemm.n}, b.getF32Type()));
 
@@ -288,7 +328,7 @@ std::string compress::cpu::generateWeightOnlyGEMM(ModuleOp module,
     else if (!direct)
       emitMany();
     else
-      k.ifThen(k.lessOrEqual(rows, k.index(kDirectRows)), emitFew, emitMany);
+      k.ifThen(k.lessOrEqual(rows, k.index(directRows)), emitFew, emitMany);
   });
   return name;
 }

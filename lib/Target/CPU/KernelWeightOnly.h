@@ -18,6 +18,7 @@
 #define COMPRESS_LIB_TARGET_CPU_KERNELWEIGHTONLY_H
 
 #include "KernelGEMM.h"
+#include "KernelInflate.h"
 #include "QuantizedPacking.h"
 
 namespace compress::cpu {
@@ -60,6 +61,10 @@ struct WeightOnlyGEMM {
   InitKind init;
   /// Whether codes (unsigned) are numbers of the entries of a table.
   bool hasTable = false;
+  /// Codes are entropy coded, and each panel is inflated where it is used.
+  /// Instead of the codes come the words of CodedOperands; what else these are
+  /// comes last of the inputs.
+  std::optional<CodedPanels> coded = std::nullopt;
 
   /// Entries with padding: all that a code of this width can name, repeated up
   /// to 16, so that lookups in registers need not mask.

@@ -77,12 +77,23 @@ std::optional<WeightMatrix>
 compress::cpu::getWeightMatrix(ConstantOp op, AffineMap map,
                                ArrayRef<unsigned> n, ArrayRef<unsigned> k,
                                ArrayRef<int64_t> extents) {
-  CompressedTensorType type = op.getType();
+  // Leaves of large constants need not be looked at for another encoding.
+  if (!isa<QuantAttr>(op.getType().getEncoding()))
+    return std::nullopt;
+  return getWeightMatrix(EncodedTensor{op.getType(), op.getLeaves()}, map, n, k,
+                         extents);
+}
+
+std::optional<WeightMatrix>
+compress::cpu::getWeightMatrix(const EncodedTensor &tensor, AffineMap map,
+                               ArrayRef<unsigned> n, ArrayRef<unsigned> k,
+                               ArrayRef<int64_t> extents) {
+  CompressedTensorType type = tensor.type;
   auto encoding = dyn_cast<QuantAttr>(type.getEncoding());
   if (!encoding || !isa<DenseAttr>(encoding.getScale()) ||
       (encoding.getZero() && !isa<DenseAttr>(encoding.getZero())))
     return std::nullopt;
-  SmallVector<HostTensor> leaves = op.getLeaves();
+  ArrayRef<HostTensor> leaves = tensor.leaves;
   WeightMatrix weight;
   weight.encoding = encoding;
   weight.codes = leaves[0].bitcast(encoding.getCodeType());

@@ -49,6 +49,11 @@ struct WeightMatrix {
 /// Sees the result of `op`, whose axis i runs over loop `map(i)`, as a matrix
 /// with the loops of n and of k each in row-major order. Nothing when it is not
 /// `quant` with dense parameters. `extents` are those of the loops.
+std::optional<WeightMatrix> getWeightMatrix(const EncodedTensor &tensor,
+                                            mlir::AffineMap map,
+                                            llvm::ArrayRef<unsigned> n,
+                                            llvm::ArrayRef<unsigned> k,
+                                            llvm::ArrayRef<int64_t> extents);
 std::optional<WeightMatrix> getWeightMatrix(ConstantOp op, mlir::AffineMap map,
                                             llvm::ArrayRef<unsigned> n,
                                             llvm::ArrayRef<unsigned> k,

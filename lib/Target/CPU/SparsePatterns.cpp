@@ -9,6 +9,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "KernelCosts.h"
 #include "KernelSparse.h"
 #include "MatrixProduct.h"
 #include "SparseClaims.h"
@@ -24,6 +25,8 @@ using namespace compress::cpu;
 
 /// Above this share of stored values a dense product is faster.
 static constexpr double kMaxDensity = 0.6;
+/// Above this many rows the lanes of a tile are always used.
+static constexpr int64_t kMostFewRows = 16;
 
 namespace {
 /// A product with a constant sparse weight on one side, seen as
@@ -107,7 +110,15 @@ struct SparseMatmul : public OpRewritePattern<ContractOp> {
     int64_t n = packed.layout.n;
     SparseGEMM gemm{&isa, packed.layout,
                     getConstantIntValue(rows).value_or(ShapedType::kDynamic),
-                    InitKind::Zero};
+                    InitKind::Zero, /*fewRows=*/0};
+    KernelWork work{KernelKind::SparseFew,
+                    1,
+                    double(n),
+                    double(packed.layout.k),
+                    double(packed.getByteSize()),
+                    double(product->weight.getNumEntries())};
+    gemm.fewRows = getMostFewRows(isa, KernelKind::SparseFew,
+                                  KernelKind::SparseMany, work, kMostFewRows);
     std::string site = getPackedName(product->constant);
     SmallVector<Value> ins{x};
     appendSlices(e, packed, site, ins);

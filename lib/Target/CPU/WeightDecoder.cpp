@@ -56,10 +56,13 @@ bool compress::cpu::usesTable(const CodeLayout &layout, const KernelISA &isa) {
 //===----------------------------------------------------------------------===//
 
 WeightDecoder::WeightDecoder(KernelBuilder &k, const WeightOnlyGEMM &gemm,
-                             unsigned panelVectors, Value column)
+                             unsigned panelVectors, Value column,
+                             Value inflated)
     : k(k), gemm(gemm), isa(*gemm.isa), layout(gemm.codeType),
       lanes(isa.getLanes()), panelVectors(panelVectors), column(column),
-      panelBase(k.mul(column, layout.getColumnBytes(gemm.k))) {
+      packed(inflated ? inflated : k.getArguments()[1]),
+      panelBase(inflated ? k.index(0)
+                         : k.mul(column, layout.getColumnBytes(gemm.k))) {
   if (gemm.hasTable) {
     // Without permutations it stays in memory.
     if (isa.permute2F32)
@@ -182,7 +185,6 @@ Value WeightDecoder::toVectorBase(Value offset, unsigned v,
 SmallVector<Value> WeightDecoder::emitUnit(const BlockParameters &parameters,
                                            Value k0, unsigned count,
                                            ValueRange carried, CodeBody body) {
-  Value packed = k.getArguments()[1];
   unsigned vectors = parameters.scales.size();
   SmallVector<SmallVector<Value>> words(vectors);
   if (!layout.isBytes()) {

@@ -41,8 +41,9 @@ bool usesTable(const CodeLayout &layout, const KernelISA &isa);
 /// where there are any, next.
 class WeightDecoder {
 public:
+  /// `inflated` holds the codes of the panel, where they are coded.
   WeightDecoder(KernelBuilder &k, const WeightOnlyGEMM &gemm,
-                unsigned panelVectors, Value column);
+                unsigned panelVectors, Value column, Value inflated = {});
 
   BlockParameters loadParameters(Value block, unsigned first, unsigned vectors);
 
@@ -79,7 +80,7 @@ private:
   const KernelISA &isa;
   CodeLayout layout;
   unsigned lanes, panelVectors;
-  Value column, panelBase;
+  Value column, packed, panelBase;
   /// Values of all codes, for lookups in registers: vectors of 16.
   llvm::SmallVector<Value> table;
 };

@@ -45,6 +45,11 @@ struct AssignTarget
     if (!found)
       return fail(found.takeError());
     TargetOptions options{triple, cpu, features};
+    std::optional<CodedWeights> when = parseCodedWeights(coded);
+    if (!when)
+      return fail(llvm::createStringError(
+          "coded is load, block or auto, not '" + coded + "'"));
+    options.coded = *when;
     if (llvm::Error error = options.resolve())
       return fail(std::move(error));
     if (llvm::Error error = (*found)->checkAvailable(options))

@@ -125,8 +125,10 @@ struct PrepareAtLoad
   /// Nothing when the operation depends on more than constants.
   std::optional<Known> analyze(Operation *op) {
     // Kernels may keep a state of their own.
-    if (op->hasTrait<OpTrait::IsTerminator>() || !isMemoryEffectFree(op) ||
-        isa<KernelOp>(op))
+    auto kernel = dyn_cast<KernelOp>(op);
+    if (kernel && (kernel.getStateful() || kernel.getSideEffect()))
+      return std::nullopt;
+    if (op->hasTrait<OpTrait::IsTerminator>() || !isMemoryEffectFree(op))
       return std::nullopt;
     Known facts;
     for (Value value : getReadValues(op)) {
@@ -143,13 +145,14 @@ struct PrepareAtLoad
           isa<ElementsAttr>(constant.getValue()) && !(dense && dense.isSplat());
     }
     facts.hasData |= isa<ConstantOp>(op);
-    if (isa<arith::ConstantOp, DecodeOp>(op))
+    if (isa<arith::ConstantOp, DecodeOp, KernelOp>(op) && op->getNumResults())
       if (auto type = dyn_cast<RankedTensorType>(op->getResult(0).getType());
           type && facts.hasData && type.hasStaticShape())
         facts.maxElements = std::max(facts.maxElements, type.getNumElements());
     // Views cost nothing, and what they view would be stored twice.
-    facts.hasWork |= isa<DecodeOp, EncodeOp, GatherOp, scf::ForOp>(op) ||
-                     isa<linalg::LinalgOp>(op);
+    facts.hasWork |=
+        isa<DecodeOp, EncodeOp, GatherOp, KernelOp, scf::ForOp>(op) ||
+        isa<linalg::LinalgOp>(op);
     return facts;
   }
 

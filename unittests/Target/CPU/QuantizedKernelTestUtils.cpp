@@ -249,6 +249,8 @@ void Compiled::compile(const TargetOptions &options, TypeRange inputs,
   populateCPUFloatPatterns(patterns, options);
   cpu::populateFloatConvPatterns(patterns, options);
   populateCPUSparsePatterns(patterns, options);
+  populateCPUCodebookPatterns(patterns, options);
+  populateCPUCodedPatterns(patterns, options);
   FrozenRewritePatternSet frozen(std::move(patterns));
   do {
     walkAndApplyPatterns(function, frozen);

@@ -36,6 +36,14 @@ void populateCPUQuantizedPatterns(mlir::RewritePatternSet &patterns,
 void populateCPUSparsePatterns(mlir::RewritePatternSet &patterns,
                                const TargetOptions &options);
 
+/// Contractions with vector and additive codebooks, by generated kernels.
+void populateCPUCodebookPatterns(mlir::RewritePatternSet &patterns,
+                                 const TargetOptions &options);
+
+/// Contractions with entropy-coded weights, by generated kernels.
+void populateCPUCodedPatterns(mlir::RewritePatternSet &patterns,
+                              const TargetOptions &options);
+
 } // namespace compress
 
 #endif // COMPRESS_TARGET_CPU_CPUTARGET_H

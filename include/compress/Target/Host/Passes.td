@@ -24,6 +24,7 @@ def CompressAssignTarget : Pass<"compress-assign-target", "::mlir::ModuleOp"> {
     Option<"triple", "triple", "std::string", "\"\"", "LLVM triple; empty: this machine">,
     Option<"cpu", "cpu", "std::string", "\"\"", "LLVM CPU name; empty: this machine">,
     Option<"features", "features", "std::string", "\"\"", "LLVM features">,
+    Option<"coded", "coded", "std::string", "\"auto\"", "When entropy-coded weights are inflated: load, block (in each run) or auto">,
     Option<"remarks", "remarks", "bool", "false", "Report what is not claimed">
   ];
   let dependentDialects = [

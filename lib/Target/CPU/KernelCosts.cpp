@@ -1,0 +1,142 @@
+//===- KernelCosts.cpp - The time that kernels take -------------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "KernelCosts.h"
+#include "llvm/Support/Process.h"
+#include <cmath>
+
+using namespace compress;
+using namespace compress::cpu;
+
+/// For calibration, which times both ways of a kernel at any number of rows:
+/// the environment says up to how many a kernel takes the way for few. Nothing
+/// else sets it.
+static std::optional<int64_t> getForcedFewRows() {
+  static const std::optional<int64_t> forced = []() -> std::optional<int64_t> {
+    auto text = llvm::sys::Process::GetEnv("COMPRESS_CPU_FEW_ROWS");
+    int64_t rows = 0;
+    if (!text || llvm::StringRef(*text).getAsInteger(10, rows))
+      return std::nullopt;
+    return rows;
+  }();
+  return forced;
+}
+
+namespace {
+/// What of a kind is known from its code.
+struct Structure {
+  const char *name;
+  /// Rows that one pass over the weight serves; 0: all.
+  int passRows;
+  /// What tiles round up to; 0: the lanes of a vector.
+  unsigned rowMultiple;
+};
+/// The figures of one instruction set.
+struct Row {
+  const char *isa;
+  KernelKind kind;
+  KernelCost cost;
+};
+} // namespace
+
+static const Structure &getStructure(KernelKind kind) {
+  static const Structure table[] = {
+#define KERNEL_KIND(name, passRows, rowMultiple) {#name, passRows, rowMultiple},
+#include "KernelKinds.def"
+  };
+  return table[unsigned(kind)];
+}
+
+llvm::StringRef compress::cpu::getKernelKindName(KernelKind kind) {
+  return getStructure(kind).name;
+}
+
+static llvm::ArrayRef<Row> getRows() {
+  static const Row rows[] = {
+#include "KernelCosts.inc"
+  };
+  return rows;
+}
+
+/// The measured instruction set whose figures stand for another one's: the
+/// width of vectors and the way of 8-bit products say most.
+static llvm::StringRef getMeasuredName(const KernelISA &isa) {
+  auto isMeasured = [](llvm::StringRef name) {
+    return llvm::any_of(getRows(),
+                        [&](const Row &row) { return name == row.isa; });
+  };
+  if (isMeasured(isa.name))
+    return isa.name;
+  if (isa.hasDotTiles)
+    return "amx";
+  if (isa.vectorBits == 512)
+    return isa.dotU8S8 && isMeasured("avx512vnni") ? "avx512vnni" : "amx";
+  if (isa.vectorBits == 256 || isa.dotU8S8 || isa.dotS8S8)
+    return "avx2";
+  return "sse2";
+}
+
+const KernelCost &compress::cpu::getKernelCost(const KernelISA &isa,
+                                               KernelKind kind) {
+  llvm::StringRef name = getMeasuredName(isa);
+  for (const Row &row : getRows())
+    if (name == row.isa && row.kind == kind)
+      return row.cost;
+  // Measured on another one only.
+  for (const Row &row : getRows())
+    if (row.kind == kind)
+      return row.cost;
+  static const KernelCost none;
+  return none;
+}
+
+/// Seconds on one core without those of the call.
+static double getWorkSeconds(const KernelISA &isa, const KernelWork &work) {
+  const KernelCost &cost = getKernelCost(isa, work.kind);
+  const Structure &structure = getStructure(work.kind);
+  double passRows =
+      structure.passRows < 0 ? isa.getLanes() : structure.passRows;
+  double passes = passRows > 0 ? std::ceil(work.m / passRows) : 1;
+  unsigned multiple =
+      structure.rowMultiple ? structure.rowMultiple : isa.getLanes();
+  double rows = std::ceil(work.m / multiple) * multiple;
+  double reading = work.bytes * cost.byte;
+  double computing = work.entries * (passes * cost.entry + rows * cost.product);
+  double weight = std::cbrt(reading * reading * reading +
+                            computing * computing * computing);
+  return weight + work.m * (work.k * cost.input + work.n * cost.output);
+}
+
+double compress::cpu::estimateSeconds(const KernelISA &isa,
+                                      const KernelWork &work, int threads) {
+  return getKernelCost(isa, work.kind).call +
+         getWorkSeconds(isa, work) / std::max(1, threads);
+}
+
+int64_t compress::cpu::getMostFewRows(const KernelISA &isa, KernelKind few,
+                                      KernelKind many, KernelWork work,
+                                      int64_t limit) {
+  if (auto forced = getForcedFewRows())
+    return *forced;
+  int64_t most = 0;
+  for (int64_t m = 1; m <= limit; ++m) {
+    work.m = m;
+    work.kind = few;
+    // Both are one call.
+    double seconds = getWorkSeconds(isa, work);
+    work.kind = many;
+    if (seconds <= getWorkSeconds(isa, work))
+      most = m;
+  }
+  return most;
+}
+
+bool compress::cpu::isFaster(const KernelISA &isa, const KernelWork &first,
+                             const KernelWork &second) {
+  if (auto forced = getForcedFewRows())
+    return first.m <= double(*forced);
+  return getWorkSeconds(isa, first) <= getWorkSeconds(isa, second);
+}

@@ -1,0 +1,85 @@
+//===- KernelCosts.h - The time that kernels take ---------------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The cost model of the CPU target: a roofline for each kind of kernel, with
+// measured figures for each instruction set (KernelCosts.inc, written by
+// benchmark/calibrate.py). Claims and kernels ask it where two ways compete;
+// CostModel.cpp adds up what a contraction takes.
+//
+// A kernel that multiplies m rows by a weight of n x k, `entries` of which are
+// stored in `bytes`, takes
+//
+//   call + m k input + m n output + max'(bytes * byte,
+//       entries * (passes * entry + rows * product))
+//
+// where max'(x, y) = (x^3 + y^3)^(1/3): reading and computing overlap, not
+// quite to the end. `passes` is how often the weight is gone through, `rows`
+// is m rounded up to what a tile computes.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef COMPRESS_LIB_TARGET_CPU_KERNELCOSTS_H
+#define COMPRESS_LIB_TARGET_CPU_KERNELCOSTS_H
+
+#include "KernelISA.h"
+
+namespace compress::cpu {
+
+/// Kernels whose times differ only by the amount of work; see KernelKinds.def.
+enum class KernelKind {
+#define KERNEL_KIND(name, passRows, rowMultiple) name,
+#include "KernelKinds.def"
+};
+#define KERNEL_KIND(name, passRows, rowMultiple) +1
+inline constexpr unsigned kNumKernelKinds = 0
+#include "KernelKinds.def"
+    ;
+llvm::StringRef getKernelKindName(KernelKind kind);
+
+/// Measured seconds for each unit of work on one core.
+struct KernelCost {
+  double call = 0;    ///< a call
+  double byte = 0;    ///< a byte of the weight
+  double entry = 0;   ///< a stored entry, each time it is gone through
+  double product = 0; ///< a stored entry and a row
+  double input = 0;   ///< an element of the activation
+  double output = 0;  ///< an element of the result
+};
+
+struct KernelWork {
+  KernelKind kind;
+  double m, n, k;
+  /// Stored bytes of the weight.
+  double bytes;
+  /// Stored entries; n * k where nothing is left out.
+  double entries;
+
+  static KernelWork dense(KernelKind kind, double m, double n, double k,
+                          double bits) {
+    return {kind, m, n, k, n * k * bits / 8, n * k};
+  }
+};
+
+/// The figures of an instruction set. Those of one that was never measured are
+/// those of the most similar one that was.
+const KernelCost &getKernelCost(const KernelISA &isa, KernelKind kind);
+
+/// Predicted seconds on this many threads, which share the work evenly.
+double estimateSeconds(const KernelISA &isa, const KernelWork &work,
+                       int threads = 1);
+
+/// The largest number of rows, at most `limit`, for which `few` takes no longer
+/// than `many`; 0 if there is none. `work.kind` and `work.m` do not matter.
+int64_t getMostFewRows(const KernelISA &isa, KernelKind few, KernelKind many,
+                       KernelWork work, int64_t limit);
+
+/// Whether `first` takes no longer than `second`.
+bool isFaster(const KernelISA &isa, const KernelWork &first,
+              const KernelWork &second);
+
+} // namespace compress::cpu
+
+#endif // COMPRESS_LIB_TARGET_CPU_KERNELCOSTS_H

@@ -1,0 +1,179 @@
+//===- CostModelTest.cpp - Predicted times ----------------------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// What a search and the claims rely on, for every instruction set: orders and
+// relations, not seconds.
+//
+//===----------------------------------------------------------------------===//
+
+#include "CostModel.h"
+#include "KernelCosts.h"
+#include "QuantizedKernelTestUtils.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "gtest/gtest.h"
+
+using namespace mlir;
+using namespace compress;
+using namespace compress::cpu;
+using namespace compress::test;
+
+namespace {
+constexpr int64_t kSize = 2048;
+
+struct CostModel : public ::testing::TestWithParam<const char *> {
+  const KernelISA &getISA() {
+    TargetOptions options;
+    options.triple = "x86_64-unknown-linux-gnu";
+    options.cpu = "x86-64";
+    options.features = GetParam();
+    if (StringRef(GetParam()).contains("neon"))
+      options.triple = "aarch64-unknown-linux-gnu";
+    return selectKernelISA(options);
+  }
+  double get(double m, const std::string &encoding, bool codes = false,
+             int threads = 1) {
+    ProductShape shape{m, kSize, kSize};
+    shape.codes = codes;
+    std::string type = std::to_string(kSize) + "x" + std::to_string(kSize) +
+                       "xf32, " + encoding;
+    return estimateProduct(getISA(), parseType(type), shape, threads);
+  }
+  /// csr with this share of values stored.
+  std::string sparse(double density) {
+    return "sparse<csr<i16>, nnz = " +
+           std::to_string(int64_t(density * kSize * kSize)) + ", of = f32>";
+  }
+  std::string lowRank(int64_t rank) {
+    return "factored<\"i j = i r, r j\", sizes = {r = " + std::to_string(rank) +
+           "}, of = [f32, f32]>";
+  }
+  const std::string dense = "dense<f32>";
+  const std::string int8 = "quant<i8, group = [*, 1], scale = f32>";
+  const std::string int4 = "quant<i4, group = [32, 1], scale = f16>";
+};
+} // namespace
+
+TEST_P(CostModel, EveryKindWasMeasured) {
+  for (unsigned kind = 0; kind < kNumKernelKinds; ++kind) {
+    KernelWork work = KernelWork::dense(KernelKind(kind), 16, kSize, kSize, 32);
+    double seconds = estimateSeconds(getISA(), work);
+    EXPECT_GT(seconds, 1e-7) << getKernelKindName(KernelKind(kind)).str();
+    EXPECT_LT(seconds, 10) << getKernelKindName(KernelKind(kind)).str();
+  }
+}
+
+TEST_P(CostModel, FewBitsPayForFewRows) {
+  EXPECT_LT(get(1, int4), 0.7 * get(1, dense));
+  EXPECT_LT(get(1, int4, true), get(1, dense));
+  EXPECT_LT(get(1, int4), get(1, int8) * 1.1);
+}
+
+TEST_P(CostModel, BytesPayForManyRows) {
+  double best = get(128, int8, true);
+  EXPECT_LT(best, get(128, dense));
+  EXPECT_LT(best, get(128, int4));
+  EXPECT_LE(best, get(128, int4, true));
+  // Decoding is never free.
+  EXPECT_GT(get(128, int4), get(128, dense) * 0.95);
+}
+
+TEST_P(CostModel, SparsityPaysAboveAShare) {
+  EXPECT_LT(get(128, sparse(0.05)), 0.5 * get(128, dense));
+  EXPECT_LT(get(128, sparse(0.05)), get(128, sparse(0.1)));
+  EXPECT_LT(get(128, sparse(0.1)), get(128, dense));
+  // Half of the values: as fast as what it decodes to.
+  EXPECT_GE(get(128, sparse(0.6)), 0.8 * get(128, dense));
+}
+
+TEST_P(CostModel, RankDecides) {
+  EXPECT_LT(get(128, lowRank(kSize / 8)), 0.45 * get(128, dense));
+  EXPECT_LT(get(128, lowRank(64)), get(128, lowRank(256)));
+  EXPECT_LE(get(128, lowRank(kSize)), get(128, dense));
+}
+
+TEST_P(CostModel, MoreWorkTakesLonger) {
+  for (const std::string &weight :
+       {dense, int8, int4, sparse(0.2), lowRank(128)})
+    for (bool codes : {false, true}) {
+      double last = 0;
+      for (double m : {1, 4, 16, 64, 128, 512}) {
+        double seconds = get(m, weight, codes);
+        EXPECT_GE(seconds, last * 0.999) << weight << " " << m;
+        EXPECT_LE(get(m, weight, codes, 2), seconds) << weight;
+        EXPECT_GE(get(m, weight, codes, 2), seconds / 2) << weight;
+        last = seconds;
+      }
+    }
+}
+
+TEST_P(CostModel, CrossoverIsWhereTimesCross) {
+  const KernelISA &isa = getISA();
+  KernelWork work = KernelWork::dense(KernelKind::CodesFew, 1, 512, 1024, 4);
+  int64_t most = getMostFewRows(isa, KernelKind::CodesFew,
+                                KernelKind::CodesMany, work, 32);
+  EXPECT_GE(most, 1);
+  // The time of the call, which both have, does not decide.
+  auto get = [&](KernelKind kind, int64_t m) {
+    work.kind = kind;
+    work.m = m;
+    return estimateSeconds(isa, work) - getKernelCost(isa, kind).call;
+  };
+  for (int64_t m = most; m <= 32; ++m) {
+    double few = get(KernelKind::CodesFew, m);
+    double many = get(KernelKind::CodesMany, m);
+    if (m > most)
+      EXPECT_GT(few, many) << m;
+    else
+      EXPECT_LE(few, many * (1 + 1e-9)) << m;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    InstructionSets, CostModel,
+    ::testing::Values("+avx512f,+avx512bw,+avx512vl,+avx512dq,+avx512vnni,"
+                      "+avx2,+fma,+f16c,+amx-tile,+amx-int8",
+                      "+avx512f,+avx512bw,+avx512vl,+avx512dq,+avx512vnni,"
+                      "+avx2,+fma,+f16c",
+                      "+avx512f,+avx512bw,+avx512vl,+avx512dq,+avx2,+fma,+f16c",
+                      "+avxvnni,+avx2,+fma,+f16c", "+avx2,+fma,+f16c", "+sse2",
+                      "", "+neon", "+neon,+dotprod", "+neon,+dotprod,+i8mm"));
+
+TEST(CostModelOfContractions, NeedsStaticShapes) {
+  MLIRContext *context = &test::getContext();
+  OpBuilder b(context);
+  OwningOpRef<ModuleOp> module = ModuleOp::create(b.getUnknownLoc());
+  Type f32 = b.getF32Type();
+  const Target *target = nullptr;
+  registerAllTargets();
+  target = *TargetRegistry::get().lookup("cpu");
+  TargetOptions options;
+  ASSERT_FALSE(bool(options.resolve()));
+  options.threads = 1;
+  std::optional<double> known[2];
+  for (bool isStatic : {false, true}) {
+    int64_t m = isStatic ? 16 : ShapedType::kDynamic;
+    auto x = RankedTensorType::get({m, 64}, f32);
+    auto y = RankedTensorType::get({m, 96}, f32);
+    Type weight =
+        parseType("64x96xf32, quant<i4, group = [32, 1], scale = f16>");
+    b.setInsertionPointToEnd(module->getBody());
+    auto function = func::FuncOp::create(
+        b, b.getUnknownLoc(), isStatic ? "known" : "unknown",
+        b.getFunctionType({x, weight, y}, {y}));
+    Block *body = function.addEntryBlock();
+    b.setInsertionPointToStart(body);
+    buildProduct(b, y, body->getArgument(0), body->getArgument(0),
+                 body->getArgument(1), /*transposed=*/false, Init::Tensor,
+                 body->getArgument(2));
+    function.walk([&](ContractOp op) {
+      known[isStatic] = target->estimateSeconds(op, options);
+    });
+  }
+  EXPECT_FALSE(known[0].has_value());
+  ASSERT_TRUE(known[1].has_value());
+  EXPECT_GT(*known[1], 0);
+  EXPECT_LT(*known[1], 1e-3);
+}
