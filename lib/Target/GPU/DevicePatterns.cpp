@@ -8,6 +8,7 @@
 #include "LazyTensor.h"
 #include "LoopExtents.h"
 #include "compress/Target/Contraction.h"
+#include "compress/Target/Host/Passes.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"

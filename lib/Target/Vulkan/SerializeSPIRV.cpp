@@ -205,7 +205,7 @@ struct SerializeSPIRV
     auto function = module.lookupSymbol<func::FuncOp>((name + "_code").str());
     if (!function)
       return;
-    function->setAttr(kGeneratedAttr, b.getUnitAttr());
+    function->setAttr(compress::kGeneratedAttr, b.getUnitAttr());
     b.setInsertionPointToStart(function.addEntryBlock());
     Value global = memref::GetGlobalOp::create(b, loc, type, symbol);
     Value address =
