@@ -457,6 +457,12 @@ Value DeviceKernel::finish(
   if (!stored)
     return {};
   gpu::ReturnOp::create(b, loc);
+  // What was tried and given up is not read.
+  for (unsigned i = buffers.size(); i-- > 0;)
+    if (buffers[i].argument.use_empty()) {
+      (void)function.eraseArgument(i + 1);
+      buffers.erase(buffers.begin() + i);
+    }
   if (buffers.size() + 1 > device.maxBuffers) {
     reason = "it reads more buffers than a kernel can have";
     return {};

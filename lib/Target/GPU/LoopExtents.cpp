@@ -19,18 +19,20 @@ compress::device::findLoopExtents(ArrayRef<Value> operands,
     return !cast<ShapedType>(operands[extent.first].getType())
                 .isDynamicDim(extent.second);
   };
+  auto isCompressed = [&](LoopExtent extent) {
+    return isa<CompressedTensorType>(operands[extent.first].getType());
+  };
   for (unsigned i = 0; i < operands.size(); ++i)
     for (auto [axis, expr] : llvm::enumerate(maps[i].getResults()))
       if (auto dim = dyn_cast<AffineDimExpr>(expr)) {
         LoopExtent &extent = extents[dim.getPosition()];
         LoopExtent found(i, axis);
-        if (extent.first == none || isStatic(found))
+        if (extent.first == none || isStatic(found) ||
+            (!isStatic(extent) && isCompressed(extent)))
           extent = found;
       }
   for (LoopExtent extent : extents)
-    if (extent.first == none ||
-        (!isStatic(extent) &&
-         isa<CompressedTensorType>(operands[extent.first].getType())))
+    if (extent.first == none || (!isStatic(extent) && isCompressed(extent)))
       return failure();
   return extents;
 }
