@@ -29,6 +29,7 @@ def expect(message, **environment):
 expect("there are 0 = ", COMPRESS_VULKAN_DEVICE="no such device")
 # A loader that finds no driver.
 expect("no driver", VK_ICD_FILENAMES="/nonexistent.json", VK_DRIVER_FILES="/nonexistent.json")
+expect("out of device memory", COMPRESS_VULKAN_MEMORY="0")
 # Software stands in for a GPU only when asked to.
 listing = support.run("compress-compile", "--targets",
                       env={**os.environ, "COMPRESS_VULKAN_DEVICE": ""})

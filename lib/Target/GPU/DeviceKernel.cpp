@@ -93,6 +93,10 @@ Value DeviceKernel::parameter(Value number) {
 }
 
 Value DeviceKernel::size(Value tensor, unsigned axis) {
+  // Kernels read past padding, which else would be made for its sizes alone.
+  auto pad = tensor.getDefiningOp<tensor::PadOp>();
+  if (pad && pad.getStaticLow()[axis] == 0 && pad.getStaticHigh()[axis] == 0)
+    return size(pad.getSource(), axis);
   auto type = cast<RankedTensorType>(tensor.getType());
   if (!type.isDynamicDim(axis))
     return index(type.getDimSize(axis));

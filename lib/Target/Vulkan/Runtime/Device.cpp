@@ -131,6 +131,8 @@ std::string Device::open() {
     return error;
   vk.vkGetPhysicalDeviceProperties(physical, &properties);
   vk.vkGetPhysicalDeviceMemoryProperties(physical, &memories);
+  if (const char *limit = std::getenv("COMPRESS_VULKAN_MEMORY"))
+    maxBytes = size_t(std::strtoull(limit, nullptr, 10)) << 20;
   name = properties.deviceName;
   if (properties.apiVersion < VK_API_VERSION_1_1)
     return "Vulkan device '" + name + "' has version 1.0, needed is 1.1";
@@ -232,8 +234,10 @@ Buffer::~Buffer() {
     return;
   if (buffer)
     device->vk.vkDestroyBuffer(device->device, buffer, nullptr);
-  if (memory)
+  if (memory) {
     device->vk.vkFreeMemory(device->device, memory, nullptr);
+    device->usedBytes -= size;
+  }
 }
 
 static std::string megabytes(size_t size) {
@@ -250,6 +254,10 @@ std::string Device::allocateFrom(uint32_t wanted, uint32_t preferred,
     return "a tensor of " + megabytes(size) + " is larger than the " +
            megabytes(properties.limits.maxStorageBufferRange) +
            " that a kernel can read on '" + name + "'";
+  if (made.size > maxBytes - usedBytes)
+    return "out of device memory for " + megabytes(size) + ": " +
+           megabytes(usedBytes) + " of the " + megabytes(maxBytes) +
+           " of COMPRESS_VULKAN_MEMORY are taken";
   auto info = make<VkBufferCreateInfo>(VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO);
   info.size = made.size;
   info.usage = VK_BUFFER_USAGE_STORAGE_BUFFER_BIT |
@@ -273,6 +281,7 @@ std::string Device::allocateFrom(uint32_t wanted, uint32_t preferred,
           vk.vkAllocateMemory(device, &memoryInfo, nullptr, &made.memory);
       if (status)
         continue;
+      usedBytes += made.size;
       COMPRESS_VK_TRY(
           "cannot use device memory",
           vk.vkBindBufferMemory(device, made.buffer, made.memory, 0));

@@ -8,6 +8,7 @@
 #include <vulkan/vulkan_core.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -162,6 +163,8 @@ private:
   VkCommandBuffer commands = VK_NULL_HANDLE;
   VkFence fence = VK_NULL_HANDLE;
   bool hasDotProduct = false;
+  /// Bytes in buffers, and how many there may be.
+  size_t usedBytes = 0, maxBytes = SIZE_MAX;
   Buffer staging;
 };
 

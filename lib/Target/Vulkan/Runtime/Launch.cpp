@@ -176,7 +176,7 @@ bool runGuarded(const Launch &launch, char *message, size_t size,
 
 } // namespace
 
-void compress_rt_vulkan_launch(void *ctx, int64_t slot, int64_t code,
+void compress_rt_vulkan_launch(void *ctx, int64_t /*slot*/, int64_t code,
                                int64_t codeBytes, int64_t table) {
   char message[512];
   CompressStatus status;
