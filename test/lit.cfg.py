@@ -4,6 +4,8 @@
 #   numpy, python-onnx, onnxruntime, python-gguf   the Python package can be imported
 #   x86-64, avx2, avx512vnni          the CPU has the instructions
 #   aarch64-emulation                 QEMU and a cross compiler for aarch64 are there
+#   <target>-device                   this machine runs code for the target
+#   spirv-val                         the validator of SPIR-V is there
 #   onednn                            the build uses oneDNN
 #   asan                              the build is sanitized
 # Substitutions: %python, %examples (the examples folder), %build (the build
@@ -97,6 +99,24 @@ if all(map(shutil.which, ("qemu-aarch64", "aarch64-linux-gnu-gcc"))):
     config.available_features.add("aarch64-emulation")
 else:
     lit_config.note("no qemu-aarch64 or aarch64-linux-gnu-gcc: cross-compiled code is not run")
+
+# Targets with a device of their own: a feature for each that runs here. Drivers
+# that run Vulkan on the CPU are taken only when asked for.
+config.environment["COMPRESS_VULKAN_DEVICE"] = os.environ.get("COMPRESS_VULKAN_DEVICE", "software")
+try:
+    listing = subprocess.run([os.path.join(tools_dir, "compress-compile"), "--targets"],
+                             env=dict(os.environ, **config.environment),
+                             capture_output=True, text=True).stdout
+except OSError:
+    listing = ""
+for line in listing.splitlines():
+    name, _, state = line.partition(": ")
+    if state == "runs here":
+        config.available_features.add(f"{name}-device")
+    else:
+        lit_config.note(f"tests on target {name} are skipped: {state}")
+if shutil.which("spirv-val"):
+    config.available_features.add("spirv-val")
 
 # A test that hangs fails instead of stopping the run (lit needs psutil for it).
 if lit.util.killProcessAndChildrenIsSupported()[0] and not lit_config.maxIndividualTestTime:

@@ -96,14 +96,16 @@ static std::string getCrossName(StringRef name) {
       .str();
 }
 
-/// The runtime archive, next to this program: <prefix>/bin and <prefix>/lib.
-static Expected<std::string> findRuntime(StringRef crossName) {
+/// An archive of the runtime, next to this program: <prefix>/bin and
+/// <prefix>/lib.
+static Expected<std::string> findRuntime(StringRef archive,
+                                         StringRef crossName) {
   static int anchor;
   std::string program =
       sys::fs::getMainExecutable(nullptr, static_cast<void *>(&anchor));
   SmallString<256> path(
       sys::path::parent_path(sys::path::parent_path(program)));
-  sys::path::append(path, "lib", crossName, "libCompressRuntime.a");
+  sys::path::append(path, "lib", crossName, archive);
   if (sys::fs::exists(path))
     return path.str().str();
   if (!crossName.empty())
@@ -111,10 +113,6 @@ static Expected<std::string> findRuntime(StringRef crossName) {
                              "compiler where %s-g++ is installed",
                              crossName.str().c_str(), path.c_str(),
                              crossName.str().c_str());
-#ifdef COMPRESS_RUNTIME_ARCHIVE
-  if (sys::fs::exists(COMPRESS_RUNTIME_ARCHIVE))
-    return std::string(COMPRESS_RUNTIME_ARCHIVE);
-#endif
   return createStringError("the runtime library '%s' is missing; reinstall",
                            path.c_str());
 }
@@ -131,16 +129,24 @@ static Expected<std::string> findLinker(StringRef crossName) {
                            "): install a C++ compiler");
 }
 
-/// Links a model library for the platform `triple`.
-static Error link(ArrayRef<std::string> objects, StringRef triple,
-                  StringRef outputPath) {
+/// Links a model library of `target` for the platform `triple`.
+static Error link(ArrayRef<std::string> objects, const Target &target,
+                  StringRef triple, StringRef outputPath) {
   std::string crossName = getCrossName(triple);
   auto linker = findLinker(crossName);
   if (!linker)
     return linker.takeError();
-  auto runtime = findRuntime(crossName);
-  if (!runtime)
-    return runtime.takeError();
+  // The archive of the device needs the common one.
+  std::vector<std::string> archives;
+  for (StringRef name :
+       {target.getRuntimeLibrary(), StringRef("libCompressRuntime.a")}) {
+    if (name.empty())
+      continue;
+    auto archive = findRuntime(name, crossName);
+    if (!archive)
+      return archive.takeError();
+    archives.push_back(*archive);
+  }
 
   SmallString<256> exports, log;
   if (std::error_code error =
@@ -163,10 +169,10 @@ static Error link(ArrayRef<std::string> objects, StringRef triple,
   std::vector<std::string> arguments = {*linker, "-shared", "-o",
                                         outputPath.str()};
   append_range(arguments, objects);
-  append_range(arguments, std::vector<std::string>{
-                              "-Wl,-u,compress_model_api", *runtime,
-                              "-Wl,--version-script=" + exports.str().str(),
-                              "-Wl,--gc-sections"});
+  arguments.push_back("-Wl,-u,compress_model_api");
+  append_range(arguments, archives);
+  arguments.push_back("-Wl,--version-script=" + exports.str().str());
+  arguments.push_back("-Wl,--gc-sections");
   std::vector<std::string> libraries = COMPRESS_RUNTIME_LINK_LIBRARIES;
   if (!crossName.empty())
     libraries = {"-fopenmp", "-Wl,--no-undefined"};
@@ -247,8 +253,8 @@ Error CompiledModel::writeArtifacts(StringRef directory) const {
   }
   std::string temporary = inDirectory("model.so.tmp");
   FileRemover removeTemporary(temporary);
-  if (Error error =
-          link(objects, impl->variants.front().options.triple, temporary))
+  if (Error error = link(objects, *impl->target,
+                         impl->variants.front().options.triple, temporary))
     return error;
   if (std::error_code error =
           sys::fs::rename(temporary, inDirectory("model.so")))

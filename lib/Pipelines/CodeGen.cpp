@@ -202,6 +202,7 @@ CompiledModel::compile(ModuleOp module, StringRef name, const Target &target,
   model.impl = std::make_unique<Impl>();
   Impl &impl = *model.impl;
   impl.name = name.str();
+  impl.target = &target;
   auto variants = makeVariants(machines);
   if (!variants)
     return variants.takeError();

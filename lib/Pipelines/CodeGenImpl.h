@@ -38,6 +38,7 @@ struct CodeVariant {
 
 struct CompiledModel::Impl {
   std::string name;
+  const Target *target = nullptr;
   std::vector<TensorInfo> inputs, outputs;
   std::vector<StoredWeight> weights;
   uint64_t weightsSize = 0, weightsHash = 0;

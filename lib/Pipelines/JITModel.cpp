@@ -59,6 +59,9 @@ Expected<JITModel> JITModel::create(CompiledModel model, int threads) {
       symbols[impl.jit->mangleAndIntern(symbol->name)] = {
           orc::ExecutorAddr::fromPtr(symbol->address),
           JITSymbolFlags::Exported};
+  for (const RuntimeSymbol &symbol : compiled.target->getRuntimeSymbols())
+    symbols[impl.jit->mangleAndIntern(symbol.name)] = {
+        orc::ExecutorAddr::fromPtr(symbol.address), JITSymbolFlags::Exported};
   if (Error error = library.define(orc::absoluteSymbols(std::move(symbols))))
     return std::move(error);
   // The C and math libraries.

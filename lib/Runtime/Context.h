@@ -8,6 +8,7 @@
 
 #include <csetjmp>
 #include <cstdlib>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -60,6 +61,8 @@ struct Context {
   };
   std::unique_ptr<void, Free> preparedState;
   std::vector<std::pair<char *, size_t>> prepared;
+  /// What runtimes of devices keep, by who destroys it.
+  std::list<std::pair<void (*)(void *), void *>> extensions;
   ~Context();
 
   explicit Context(size_t numSlots) : slots(numSlots) {}

@@ -1,4 +1,4 @@
-//===- Prepared.cpp - Tensors made once per model instance ------*- C++ -*-===//
+//===- Prepared.cpp - What an instance keeps between runs -------*- C++ -*-===//
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //===----------------------------------------------------------------------===//
 
@@ -10,6 +10,9 @@
 using namespace compress::runtime;
 
 Context::~Context() {
+  for (auto [destroy, state] : extensions)
+    if (state)
+      destroy(state);
   for (auto [block, size] : prepared)
     deallocate(block);
 }
@@ -38,4 +41,24 @@ extern "C" void compress_rt_own(void *ctx, void *block, int64_t bytes) {
     context->setError(COMPRESS_ERROR_MEMORY,
                       "out of memory for prepared weights");
   }
+}
+
+extern "C" void compress_rt_fail(void *ctx, int32_t status,
+                                 const char *message) {
+  auto *context = static_cast<Context *>(ctx);
+  context->setError(static_cast<CompressStatus>(status), message);
+  leaveRun(context);
+}
+
+extern "C" int64_t compress_rt_is_constant(void *ctx, const void *address) {
+  return static_cast<Context *>(ctx)->isConstant(address);
+}
+
+extern "C" void **compress_rt_extension(void *ctx, void (*destroy)(void *)) {
+  auto *context = static_cast<Context *>(ctx);
+  for (auto &extension : context->extensions)
+    if (extension.first == destroy)
+      return &extension.second;
+  context->extensions.emplace_back(destroy, nullptr);
+  return &context->extensions.back().second;
 }

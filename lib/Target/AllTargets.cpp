@@ -7,11 +7,13 @@
 #include "compress/Target/CPU/CPUTarget.h"
 #include "compress/Target/Reference/ReferenceTarget.h"
 #include "compress/Target/Target.h"
+#include "compress/Target/Vulkan/VulkanTarget.h"
 
 void compress::registerAllTargets() {
   static bool once = [] {
     TargetRegistry::get().add(createCPUTarget());
     TargetRegistry::get().add(createReferenceTarget());
+    TargetRegistry::get().add(createVulkanTarget());
     return true;
   }();
   (void)once;

@@ -14,6 +14,8 @@ for variable in ("HOME", "TMPDIR", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTION
                  "OMP_NUM_THREADS"):
     if variable in os.environ:
         config.environment[variable] = os.environ[variable]
+# Drivers that run Vulkan on the CPU are taken only when asked for.
+config.environment["COMPRESS_VULKAN_DEVICE"] = os.environ.get("COMPRESS_VULKAN_DEVICE", "software")
 if config.compress_asan_options:
     config.environment.setdefault("ASAN_OPTIONS", config.compress_asan_options)
 else:

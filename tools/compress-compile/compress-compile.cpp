@@ -181,6 +181,20 @@ struct Options {
   cl::opt<std::string> target{
       "target", cl::desc("What the library runs on (default cpu)"),
       cl::value_desc("name"), cl::init("cpu"), cl::cat(category)};
+  cl::opt<bool> targets{
+      "targets",
+      cl::desc("List the targets, with what keeps this machine from running "
+               "their code, and stop"),
+      cl::cb<void, bool>([](bool) {
+        for (const Target *target : TargetRegistry::get().getTargets()) {
+          Error error = target->checkDevice();
+          outs() << target->getName() << ": "
+                 << (error ? toString(std::move(error)) : "runs here") << "\n";
+        }
+        outs().flush();
+        std::exit(0);
+      }),
+      cl::cat(category)};
   cl::opt<std::string> cpu{
       "target-cpu",
       cl::desc("LLVM's name of the processor (default: this machine's); for "

@@ -134,6 +134,19 @@ void _mlir_ciface_compress_rt_observe(void *ctx, int64_t slot,
 COMPRESS_RT_OBSERVE_TYPES(COMPRESS_RT_DECLARE)
 #undef COMPRESS_RT_DECLARE
 
+//===--- What runtimes of devices build on --------------------------------===//
+
+/// Ends the run with an error: `status` is a CompressStatus, `message` one
+/// line, copied. Does not return where it can avoid it (see leaveRun): no frame
+/// between here and the generated code may hold an object with a destructor.
+void compress_rt_fail(void *ctx, int32_t status, const char *message);
+/// Whether `address` lies in weights that never change while the instance
+/// lives.
+int64_t compress_rt_is_constant(void *ctx, const void *address);
+/// A place for what a device's runtime keeps for this instance, null at first.
+/// `destroy`, also its key, is called with what lies there at the end.
+void **compress_rt_extension(void *ctx, void (*destroy)(void *));
+
 //===--- Symbols for a JIT ------------------------------------------------===//
 
 struct CompressSymbol {

@@ -27,6 +27,12 @@ namespace compress {
 /// default, in each run where that is predicted to take little of its time.
 enum class CodedWeights { Auto, Load, Block };
 
+/// A function that generated code calls, for a JIT.
+struct RuntimeSymbol {
+  const char *name;
+  void *address;
+};
+
 /// Where the code is to run. Empty strings stand for this machine.
 struct TargetOptions {
   std::string triple;
@@ -60,9 +66,16 @@ public:
   /// says why not.
   virtual llvm::Error checkAvailable(const TargetOptions &options) const = 0;
 
+  /// Whether this machine has a device that runs such code now; the error says
+  /// why not. Code can be made without one.
+  virtual llvm::Error checkDevice() const { return llvm::Error::success(); }
+
   /// The `dlti.target_device_spec` of the device, plus our capability entries.
   virtual mlir::Attribute describe(mlir::MLIRContext *context,
                                    const TargetOptions &options) const = 0;
+
+  /// The dialects of what this target generates.
+  virtual void registerDialects(mlir::DialectRegistry &registry) const {}
 
   /// Patterns that turn a `compress.contract` (with what surrounds it) into a
   /// `compress.kernel`, for the forms that the device runs well.
@@ -89,6 +102,12 @@ public:
   /// LLVM dialect, entry point included.
   virtual void buildLoweringPipeline(mlir::OpPassManager &pm,
                                      const TargetOptions &options) const = 0;
+
+  /// The archive with the runtime of the device that model libraries link
+  /// besides the common one, such as "libCompressRuntimeX.a"; empty for none.
+  virtual llvm::StringRef getRuntimeLibrary() const { return ""; }
+  /// The functions in it that generated code calls.
+  virtual llvm::ArrayRef<RuntimeSymbol> getRuntimeSymbols() const { return {}; }
 };
 
 /// Targets by name.

@@ -34,6 +34,13 @@ struct AssignTarget
     : public compress::impl::CompressAssignTargetBase<AssignTarget> {
   using Base::Base;
 
+  void getDependentDialects(DialectRegistry &registry) const override {
+    Base::getDependentDialects(registry);
+    registerAllTargets();
+    for (const Target *known : TargetRegistry::get().getTargets())
+      known->registerDialects(registry);
+  }
+
   void runOnOperation() override {
     ModuleOp module = getOperation();
     auto fail = [&](llvm::Error error) {
@@ -87,6 +94,12 @@ struct AssignTarget
       claim(frozenFallback);
     }
     numLeft += count(module);
+    if (remarks)
+      module.walk([&](Operation *op) {
+        if (auto reason = op->getAttrOfType<StringAttr>(kRemarkAttr))
+          op->emitRemark("target '") << target << "': " << reason.getValue();
+      });
+    module.walk([](Operation *op) { op->removeAttr(kRemarkAttr); });
     if (remarks)
       module.walk([&](ContractOp op) {
         op.emitRemark("target '")

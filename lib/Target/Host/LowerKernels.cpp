@@ -60,7 +60,7 @@ struct LowerKernels
       for (KernelOp op : kernels) {
         auto callee = module.lookupSymbol<func::FuncOp>(op.getCallee());
         bool generated = callee && callee->hasAttr(kGeneratedAttr);
-        if (failed(generated ? lowerGenerated(op, callee)
+        if (failed(generated ? lowerGenerated(op, callee, context)
                              : lowerRuntime(op, context)))
           return signalPassFailure();
       }
@@ -69,10 +69,28 @@ struct LowerKernels
                     Builder(&getContext()).getI64IntegerAttr(numSlots));
   }
 
-  LogicalResult lowerGenerated(KernelOp op, func::FuncOp callee) {
+  /// The state slot: an explicit one (observer ids), or the next.
+  int64_t getSlot(KernelOp op) {
+    if (auto attr = op->getAttrOfType<IntegerAttr>("slot"))
+      return attr.getInt();
+    return op.getStateful() ? numSlots++ : 0;
+  }
+
+  /// Stateful kernels get the context and their slot first.
+  LogicalResult lowerGenerated(KernelOp op, func::FuncOp callee,
+                               Value context) {
     OpBuilder b(op);
     Location loc = op.getLoc();
-    SmallVector<Value> arguments(op.getInputs());
+    SmallVector<Value> arguments;
+    if (op.getStateful()) {
+      if (!context)
+        return op.emitOpError("stateful kernel @")
+               << op.getCallee()
+               << " is called outside of the model's function";
+      arguments = {context, arith::ConstantOp::create(
+                                b, loc, b.getI64IntegerAttr(getSlot(op)))};
+    }
+    llvm::append_range(arguments, op.getInputs());
     llvm::append_range(arguments, op.getScalars());
     llvm::append_range(arguments, op.getOuts());
     ArrayRef<Type> types = callee.getFunctionType().getInputs();
@@ -119,14 +137,9 @@ struct LowerKernels
              << op.getCallee() << " is called outside of the model's function";
     OpBuilder b(op);
     Location loc = op.getLoc();
-    // The state slot: an explicit one (observer ids), or the next.
-    int64_t slot = 0;
-    if (auto attr = op->getAttrOfType<IntegerAttr>("slot"))
-      slot = attr.getInt();
-    else if (op.getStateful())
-      slot = numSlots++;
     SmallVector<Value> arguments{
-        context, arith::ConstantOp::create(b, loc, b.getI64IntegerAttr(slot))};
+        context,
+        arith::ConstantOp::create(b, loc, b.getI64IntegerAttr(getSlot(op)))};
     auto orders = op->getAttrOfType<ArrayAttr>("permutations");
     SmallVector<Value> buffers(op.getInputs());
     llvm::append_range(buffers, op.getOuts());

@@ -42,6 +42,8 @@ void compress::buildHostLoweringPipeline(OpPassManager &pm,
     pm.addPass(createLinalgElementwiseOpFusionPass());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
+  if (options.addDevicePasses)
+    options.addDevicePasses(pm);
   pm.addPass(createCompressExternalizeWeights());
 
   // To buffers.

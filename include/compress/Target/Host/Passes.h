@@ -8,6 +8,7 @@
 #define COMPRESS_TARGET_HOST_PASSES_H
 
 #include "mlir/Pass/Pass.h"
+#include <functional>
 
 namespace compress {
 
@@ -24,6 +25,8 @@ inline constexpr llvm::StringLiteral kGeneratedAttr = "compress.generated";
 /// On a `linalg.transpose` from the layout of a kernel to that of the model:
 /// `compress-propagate-layout` may move it.
 inline constexpr llvm::StringLiteral kLayoutAttr = "compress.layout";
+/// Why an operation is left to the slow way, a string; reported as a remark.
+inline constexpr llvm::StringLiteral kRemarkAttr = "compress.remark";
 /// Element sizes in bytes of the prepared tensors.
 inline constexpr llvm::StringLiteral kPreparedBytesAttr =
     "compress.prepared_bytes";
@@ -39,6 +42,9 @@ inline constexpr llvm::StringLiteral kArgumentRoleAttr = "compress.role";
 struct HostLoweringOptions {
   /// Threads by OpenMP, relaxed float arithmetic, approximated math functions.
   bool optimize = true;
+  /// Adds passes of a device after those on tensors: weights are still
+  /// constants, and kernels still `compress.kernel`.
+  std::function<void(mlir::OpPassManager &)> addDevicePasses;
 };
 void buildHostLoweringPipeline(mlir::OpPassManager &pm,
                                const HostLoweringOptions &options);

@@ -115,7 +115,8 @@ def CompressExternalizeWeights
 def CompressLowerKernels : Pass<"compress-lower-kernels", "::mlir::ModuleOp"> {
   let summary = "Turns compress.kernel on buffers into function calls";
   let description = [{
-    A kernel of this module (`compress.generated`) is called with its memrefs;
+    A kernel of this module (`compress.generated`) is called with its memrefs,
+    after the context and a state slot if it is `stateful`;
     one of the runtime gets the model's context, its state slot and unranked
     memrefs first. Functions with runtime kernels receive the context as their
     new first argument. The module attribute `compress.num_slots` counts the

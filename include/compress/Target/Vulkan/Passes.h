@@ -1,0 +1,22 @@
+//===- Passes.h - Passes towards Vulkan -------------------------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef COMPRESS_TARGET_VULKAN_PASSES_H
+#define COMPRESS_TARGET_VULKAN_PASSES_H
+
+#include "mlir/Pass/Pass.h"
+
+namespace compress {
+
+#define GEN_PASS_DECL
+#include "compress/Target/Vulkan/Passes.h.inc"
+
+#define GEN_PASS_REGISTRATION
+#include "compress/Target/Vulkan/Passes.h.inc"
+
+} // namespace compress
+
+#endif // COMPRESS_TARGET_VULKAN_PASSES_H

@@ -1,0 +1,510 @@
+//===- DeviceKernel.cpp - Terse construction of device kernels --*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "DeviceKernel.h"
+#include "compress/Target/Host/Passes.h"
+#include "mlir/Dialect/Arith/Utils/Utils.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/raw_ostream.h"
+#include "llvm/Support/xxhash.h"
+
+using namespace mlir;
+using namespace compress;
+using namespace compress::device;
+
+DeviceKernel::DeviceKernel(OpBuilder &host, Location loc, ModuleOp module,
+                           const DeviceInterface &device)
+    : b(host.getContext()), loc(loc), host(host), device(device),
+      module(module) {
+  OpBuilder top = OpBuilder::atBlockEnd(module.getBody());
+  kernelModule = gpu::GPUModuleOp::create(top, module.getLoc(), "kernel");
+  OpBuilder inner = OpBuilder::atBlockBegin(kernelModule.getBody());
+  // The first buffer holds the parameters.
+  function =
+      gpu::GPUFuncOp::create(inner, module.getLoc(), "main",
+                             b.getFunctionType({getBufferType()}, TypeRange()));
+  function->setAttr(gpu::GPUDialect::getKernelFuncAttrName(), b.getUnitAttr());
+  for (NamedAttribute attr : device.entryAttributes)
+    function->setAttr(attr.getName(), attr.getValue());
+  b.setInsertionPointToStart(&function.getBody().front());
+  parameters.push_back(Value());
+}
+
+DeviceKernel::~DeviceKernel() {
+  if (kernelModule)
+    kernelModule.erase();
+}
+
+MemRefType DeviceKernel::getBufferType() {
+  return MemRefType::get({ShapedType::kDynamic}, b.getI32Type(),
+                         MemRefLayoutAttrInterface(), device.bufferSpace);
+}
+
+//===----------------------------------------------------------------------===//
+// Buffers
+//===----------------------------------------------------------------------===//
+
+unsigned DeviceKernel::addBuffer(Value tensor) {
+  unsigned position = function.getNumArguments();
+  (void)function.insertArgument(position, getBufferType(), DictionaryAttr(),
+                                loc);
+  buffers.push_back({tensor, function.getArgument(position)});
+  return buffers.size() - 1;
+}
+
+unsigned DeviceKernel::addInput(Value tensor) {
+  auto [it, isNew] = inputs.try_emplace(tensor, 0);
+  if (isNew)
+    it->second = addBuffer(tensor);
+  return it->second;
+}
+
+unsigned DeviceKernel::addConstant(const HostTensor &tensor, StringRef name) {
+  for (auto &[known, buffer] : constants)
+    if (known.getBytes().data() == tensor.getBytes().data() &&
+        known.getBytes().size() == tensor.getBytes().size())
+      return buffer;
+  // Whole words, and one more than an element needs that ends in the last.
+  ArrayRef<char> bytes = tensor.getBytes();
+  int64_t words = llvm::divideCeil(bytes.size(), 4) + 1;
+  HostTensor packed = HostTensor::allocate({words}, host.getI32Type());
+  llvm::copy(bytes, packed.getMutableBytes().begin());
+  Value value = arith::ConstantOp::create(host, loc, packed.toResource(name));
+  unsigned buffer = addBuffer(value);
+  constants.emplace_back(tensor, buffer);
+  return buffer;
+}
+
+Value DeviceKernel::parameter(Value number) {
+  parameters.push_back(number);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(&function.getBody().front());
+  return memref::LoadOp::create(b, loc, function.getArgument(0),
+                                index(parameters.size() - 1));
+}
+
+Value DeviceKernel::size(Value tensor, unsigned axis) {
+  // Kernels read past padding, which else would be made for its sizes alone.
+  auto pad = tensor.getDefiningOp<tensor::PadOp>();
+  if (pad && pad.getStaticLow()[axis] == 0 && pad.getStaticHigh()[axis] == 0)
+    return size(pad.getSource(), axis);
+  auto type = cast<RankedTensorType>(tensor.getType());
+  if (!type.isDynamicDim(axis))
+    return index(type.getDimSize(axis));
+  Value &known = sizes[{tensor, axis}];
+  if (known)
+    return known;
+  Value extent = tensor::DimOp::create(host, loc, tensor, axis);
+  Value number =
+      arith::IndexCastOp::create(host, loc, host.getI64Type(), extent);
+  Value loaded = parameter(number);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointAfterValue(loaded);
+  known = toIndex(loaded);
+  return known;
+}
+
+Value DeviceKernel::loadWord(unsigned buffer, Value at) {
+  return memref::LoadOp::create(b, loc, buffers[buffer].argument, at);
+}
+
+Value DeviceKernel::loadBits(unsigned buffer, Value at, unsigned width) {
+  if (width == 32)
+    return loadWord(buffer, at);
+  if (width == 64)
+    return loadWord(buffer, mul(at, 2));
+  if (32 % width == 0) {
+    int64_t perWord = 32 / width;
+    Value word = loadWord(buffer, div(at, perWord));
+    Value shift = toI32(mul(rem(at, perWord), width));
+    return bitAnd(shiftRight(word, shift), (int64_t(1) << width) - 1);
+  }
+  // The element may lie in two words. A shift by 32 has no meaning, so the high
+  // word moves in two steps.
+  Value bit = mul(at, width);
+  Value first = div(bit, 32);
+  Value shift = toI32(rem(bit, 32));
+  Value low = shiftRight(loadWord(buffer, first), shift);
+  Value high = shiftLeft(loadWord(buffer, add(first, 1)), 1);
+  high = shiftLeft(high, sub(i32(31), shift));
+  return bitAnd(bitOr(low, high), (int64_t(1) << width) - 1);
+}
+
+//===----------------------------------------------------------------------===//
+// Arithmetic
+//===----------------------------------------------------------------------===//
+
+Value DeviceKernel::index(int64_t value) {
+  return arith::ConstantIndexOp::create(b, loc, value);
+}
+Value DeviceKernel::i32(int64_t value) {
+  return arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(int32_t(value)));
+}
+Value DeviceKernel::f32(double value) {
+  return arith::ConstantOp::create(b, loc, b.getF32FloatAttr(float(value)));
+}
+Value DeviceKernel::like(Value x, int64_t value) {
+  return x.getType().isIndex() ? index(value) : i32(value);
+}
+Value DeviceKernel::add(Value x, Value y) {
+  return arith::AddIOp::create(b, loc, x, y);
+}
+Value DeviceKernel::sub(Value x, Value y) {
+  return arith::SubIOp::create(b, loc, x, y);
+}
+Value DeviceKernel::mul(Value x, Value y) {
+  return arith::MulIOp::create(b, loc, x, y);
+}
+Value DeviceKernel::mul(Value x, int64_t y) {
+  if (y == 0)
+    return like(x, 0);
+  return y == 1 ? x : mul(x, like(x, y));
+}
+Value DeviceKernel::div(Value x, Value y) {
+  return arith::DivUIOp::create(b, loc, x, y);
+}
+Value DeviceKernel::rem(Value x, Value y) {
+  return arith::RemUIOp::create(b, loc, x, y);
+}
+Value DeviceKernel::rem(Value x, int64_t y) {
+  return y == 1 ? like(x, 0) : rem(x, like(x, y));
+}
+Value DeviceKernel::shiftLeft(Value x, Value y) {
+  return arith::ShLIOp::create(b, loc, x, y);
+}
+Value DeviceKernel::shiftRight(Value x, Value y) {
+  return arith::ShRUIOp::create(b, loc, x, y);
+}
+Value DeviceKernel::shiftRightSigned(Value x, int64_t y) {
+  return arith::ShRSIOp::create(b, loc, x, like(x, y));
+}
+Value DeviceKernel::bitAnd(Value x, int64_t y) {
+  return arith::AndIOp::create(b, loc, x, like(x, y));
+}
+Value DeviceKernel::bitOr(Value x, Value y) {
+  return arith::OrIOp::create(b, loc, x, y);
+}
+Value DeviceKernel::compare(arith::CmpIPredicate predicate, Value x, Value y) {
+  return arith::CmpIOp::create(b, loc, predicate, x, y);
+}
+Value DeviceKernel::select(Value c, Value x, Value y) {
+  return arith::SelectOp::create(b, loc, c, x, y);
+}
+Value DeviceKernel::toI32(Value x) {
+  if (x.getType().isInteger(32))
+    return x;
+  if (x.getType().isInteger(1))
+    return arith::ExtUIOp::create(b, loc, b.getI32Type(), x);
+  return arith::IndexCastOp::create(b, loc, b.getI32Type(), x);
+}
+Value DeviceKernel::toIndex(Value x) {
+  if (x.getType().isIndex())
+    return x;
+  return arith::IndexCastOp::create(b, loc, b.getIndexType(), x);
+}
+Value DeviceKernel::bitcast(Value x, Type type) {
+  if (x.getType() == type)
+    return x;
+  return arith::BitcastOp::create(b, loc, type, x);
+}
+
+Value DeviceKernel::apply(AffineExpr expr, ValueRange dims) {
+  if (auto dim = dyn_cast<AffineDimExpr>(expr))
+    return dims[dim.getPosition()];
+  if (auto constant = dyn_cast<AffineConstantExpr>(expr))
+    return index(constant.getValue());
+  auto binary = dyn_cast<AffineBinaryOpExpr>(expr);
+  if (!binary)
+    return {};
+  Value x = apply(binary.getLHS(), dims), y = apply(binary.getRHS(), dims);
+  if (!x || !y)
+    return {};
+  switch (binary.getKind()) {
+  case AffineExprKind::Add:
+    return add(x, y);
+  case AffineExprKind::Mul:
+    return mul(x, y);
+  case AffineExprKind::FloorDiv:
+    return div(x, y);
+  case AffineExprKind::Mod:
+    return rem(x, y);
+  default:
+    return {};
+  }
+}
+
+Value DeviceKernel::linearize(ValueRange position, ValueRange extents) {
+  if (position.empty())
+    return index(0);
+  Value linear = position[0];
+  for (unsigned d = 1; d < position.size(); ++d)
+    linear = add(mul(linear, extents[d]), position[d]);
+  return linear;
+}
+
+SmallVector<Value> DeviceKernel::delinearize(Value linear, ValueRange extents) {
+  SmallVector<Value> position(extents.size());
+  for (int64_t d = int64_t(extents.size()) - 1; d > 0; --d) {
+    if (getConstantIntValue(OpFoldResult(extents[d])) == 1) {
+      position[d] = index(0);
+      continue;
+    }
+    position[d] = rem(linear, extents[d]);
+    linear = div(linear, extents[d]);
+  }
+  if (!extents.empty())
+    position[0] = linear;
+  return position;
+}
+
+Value DeviceKernel::loops(ValueRange extents, Value start,
+                          llvm::function_ref<Value(ValueRange, Value)> body) {
+  SmallVector<Value> position;
+  std::function<Value(unsigned, Value)> nest = [&](unsigned depth,
+                                                   Value carried) -> Value {
+    if (depth == extents.size())
+      return body(position, carried);
+    std::optional<int64_t> extent =
+        getConstantIntValue(OpFoldResult(extents[depth]));
+    if (extent == 0)
+      return carried;
+    if (extent == 1) {
+      position.push_back(index(0));
+      Value result = nest(depth + 1, carried);
+      position.pop_back();
+      return result;
+    }
+    auto loop =
+        scf::ForOp::create(b, loc, index(0), extents[depth], index(1), carried);
+    {
+      OpBuilder::InsertionGuard guard(b);
+      b.setInsertionPointToStart(loop.getBody());
+      position.push_back(loop.getInductionVar());
+      Value next = nest(depth + 1, loop.getRegionIterArg(0));
+      position.pop_back();
+      scf::YieldOp::create(b, loc, next);
+    }
+    Value result = loop.getResult(0);
+    // The conversion to SPIR-V leaves the result of a loop that does not run
+    // undefined.
+    if (!extent)
+      result =
+          select(compare(arith::CmpIPredicate::eq, extents[depth], index(0)),
+                 carried, result);
+    return result;
+  };
+  return nest(0, start);
+}
+
+//===----------------------------------------------------------------------===//
+// The whole
+//===----------------------------------------------------------------------===//
+
+/// Bytes of one element in memory.
+static int64_t getElementBytes(Type type) {
+  return llvm::divideCeil(llvm::PowerOf2Ceil(type.getIntOrFloatBitWidth()), 8);
+}
+
+/// Makes the host function that launches a kernel, unless it is there.
+static void makeLaunch(ModuleOp module, StringRef kernel,
+                       const DeviceInterface &device, ArrayRef<Type> ins,
+                       unsigned numParameters, Type out) {
+  MLIRContext *context = module.getContext();
+  Location loc = module.getLoc();
+  OpBuilder b = OpBuilder::atBlockEnd(module.getBody());
+  auto pointer = LLVM::LLVMPointerType::get(context);
+  Type i64 = b.getI64Type();
+  auto declare = [&](StringRef name, TypeRange arguments, TypeRange results) {
+    if (module.lookupSymbol(name))
+      return;
+    OpBuilder top = OpBuilder::atBlockBegin(module.getBody());
+    func::FuncOp::create(top, loc, name,
+                         top.getFunctionType(arguments, results))
+        .setPrivate();
+  };
+  std::string code = (kernel + "_code").str();
+  declare(device.launch, {pointer, i64, i64, i64, i64}, {});
+  declare(code, {}, {i64, i64});
+
+  unsigned numBuffers = ins.size() + 1;
+  auto toMemRef = [](Type type) -> Type {
+    auto tensor = cast<RankedTensorType>(type);
+    return MemRefType::get(tensor.getShape(), tensor.getElementType());
+  };
+  SmallVector<Type> types{pointer, i64};
+  for (Type in : ins)
+    types.push_back(toMemRef(in));
+  unsigned firstScalar = types.size();
+  types.append(numBuffers + numParameters, i64);
+  types.push_back(toMemRef(out));
+  auto launch = func::FuncOp::create(b, loc, (kernel + "_launch").str(),
+                                     b.getFunctionType(types, {}));
+  launch.setPrivate();
+  launch->setAttr(kGeneratedAttr, b.getUnitAttr());
+  Block *body = launch.addEntryBlock();
+  b.setInsertionPointToStart(body);
+  int64_t words = COMPRESS_LAUNCH_HEADER + COMPRESS_LAUNCH_BUFFER * numBuffers +
+                  numParameters;
+  Value table = memref::AllocaOp::create(b, loc, MemRefType::get({words}, i64),
+                                         b.getI64IntegerAttr(16));
+  int64_t next = 0;
+  auto put = [&](Value value) {
+    Value at = arith::ConstantIndexOp::create(b, loc, next++);
+    memref::StoreOp::create(b, loc, value, table, at);
+  };
+  auto number = [&](int64_t value) -> Value {
+    return arith::ConstantOp::create(b, loc, b.getI64IntegerAttr(value));
+  };
+  auto addressOf = [&](Value memref) -> Value {
+    Value address =
+        memref::ExtractAlignedPointerAsIndexOp::create(b, loc, memref);
+    return arith::IndexCastOp::create(b, loc, i64, address);
+  };
+  put(number(numBuffers));
+  put(number(numParameters));
+  put(number(device.workgroupSize));
+  for (unsigned i = 0; i < numBuffers; ++i) {
+    bool isOut = i + 1 == numBuffers;
+    Value memref = launch.getArgument(isOut ? types.size() - 1 : 2 + i);
+    auto type = cast<MemRefType>(memref.getType());
+    put(addressOf(memref));
+    Value bytes = number(getElementBytes(type.getElementType()));
+    for (int64_t d = 0; d < type.getRank(); ++d) {
+      Value extent = number(type.getDimSize(d));
+      if (type.isDynamicDim(d))
+        extent = arith::IndexCastOp::create(
+            b, loc, i64, memref::DimOp::create(b, loc, memref, d));
+      bytes = arith::MulIOp::create(b, loc, bytes, extent);
+    }
+    put(bytes);
+    put(number(isOut));
+    put(launch.getArgument(firstScalar + i)); // its place
+  }
+  for (unsigned i = 0; i < numParameters; ++i)
+    put(launch.getArgument(firstScalar + numBuffers + i));
+  auto binary = func::CallOp::create(b, loc, code, TypeRange{i64, i64});
+  func::CallOp::create(b, loc, device.launch, TypeRange(),
+                       ValueRange{launch.getArgument(0), launch.getArgument(1),
+                                  binary.getResult(0), binary.getResult(1),
+                                  addressOf(table)});
+  func::ReturnOp::create(b, loc);
+}
+
+Value DeviceKernel::finish(
+    RankedTensorType type, ArrayRef<OpFoldResult> extents,
+    llvm::function_ref<Value(ValueRange position)> element,
+    std::string &reason) {
+  Type elementType = type.getElementType();
+  if (!elementType.isF32() && !elementType.isInteger(32)) {
+    llvm::raw_string_ostream(reason)
+        << "a result of " << elementType << " elements";
+    return {};
+  }
+  if (type.hasStaticShape() && type.getNumElements() > INT32_MAX) {
+    reason = "the result has more elements than 32-bit indices count";
+    return {};
+  }
+  // Sizes of the result.
+  SmallVector<Value> sizes;
+  Value count = arith::ConstantOp::create(host, loc, host.getI64IntegerAttr(1));
+  for (OpFoldResult extent : extents) {
+    Value number = getValueOrCreateConstantIndexOp(host, loc, extent);
+    number = arith::IndexCastOp::create(host, loc, host.getI64Type(), number);
+    count = arith::MulIOp::create(host, loc, count, number);
+    if (std::optional<int64_t> known = getConstantIntValue(extent)) {
+      sizes.push_back(index(*known));
+    } else {
+      Value loaded = parameter(number);
+      OpBuilder::InsertionGuard guard(b);
+      b.setInsertionPointAfterValue(loaded);
+      sizes.push_back(toIndex(loaded));
+    }
+  }
+  parameters[0] = count;
+  Value total;
+  {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(&function.getBody().front());
+    total = memref::LoadOp::create(b, loc, function.getArgument(0), index(0));
+  }
+
+  // One invocation per element; workgroups beyond the limit of one dimension
+  // continue in the next.
+  auto x = gpu::Dimension::x, y = gpu::Dimension::y;
+  Value group = add(
+      mul(gpu::BlockIdOp::create(b, loc, y), gpu::GridDimOp::create(b, loc, x)),
+      gpu::BlockIdOp::create(b, loc, x));
+  Value linear =
+      add(mul(group, device.workgroupSize), gpu::ThreadIdOp::create(b, loc, x));
+  Value inside = compare(arith::CmpIPredicate::ult, toI32(linear), total);
+  auto guarded = scf::IfOp::create(b, loc, inside, /*withElseRegion=*/false);
+  Value stored;
+  {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(guarded.thenBlock());
+    stored = element(delinearize(linear, sizes));
+    if (stored) {
+      unsigned out = addBuffer(Value());
+      memref::StoreOp::create(b, loc, bitcast(stored, b.getI32Type()),
+                              buffers[out].argument, linear);
+    }
+  }
+  if (!stored)
+    return {};
+  gpu::ReturnOp::create(b, loc);
+  // What was tried and given up is not read.
+  for (unsigned i = buffers.size(); i-- > 0;)
+    if (buffers[i].argument.use_empty()) {
+      (void)function.eraseArgument(i + 1);
+      buffers.erase(buffers.begin() + i);
+    }
+  if (buffers.size() + 1 > device.maxBuffers) {
+    reason = "it reads more buffers than a kernel can have";
+    return {};
+  }
+
+  // Equal kernels are one.
+  SmallVector<Value> ins, scalars;
+  SmallVector<Type> types;
+  for (const Buffer &buffer : buffers)
+    if (buffer.tensor) {
+      ins.push_back(buffer.tensor);
+      types.push_back(buffer.tensor.getType());
+    }
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  kernelModule.print(os, OpPrintingFlags().assumeVerified());
+  llvm::interleaveComma(types, os);
+  os << type << parameters.size();
+  std::string name =
+      (device.name + "_" + llvm::utohexstr(llvm::xxh3_64bits(text))).str();
+  if (module.lookupSymbol(name)) {
+    kernelModule.erase();
+  } else {
+    kernelModule.setName(name);
+    makeLaunch(module, name, device, types, parameters.size(), type);
+  }
+  kernelModule = nullptr;
+  // Everything starts on the host.
+  Value onHost =
+      arith::ConstantOp::create(host, loc, host.getI64IntegerAttr(0));
+  scalars.append(buffers.size(), onHost);
+  llvm::append_range(scalars, parameters);
+  Value out = tensor::EmptyOp::create(host, loc, extents, elementType);
+  if (out.getType() != type)
+    out = tensor::CastOp::create(host, loc, type, out);
+  auto kernel = KernelOp::create(host, loc, TypeRange(type), name + "_launch",
+                                 ins, scalars, out, /*stateful=*/true,
+                                 /*side_effect=*/false);
+  kernel->setAttr(kDeviceAttr, host.getStringAttr(name));
+  return kernel.getResult(0);
+}

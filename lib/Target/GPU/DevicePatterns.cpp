@@ -1,0 +1,253 @@
+//===- DevicePatterns.cpp - Claims of contractions and lookups --*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "DotProduct.h"
+#include "LazyTensor.h"
+#include "LoopExtents.h"
+#include "compress/Target/Contraction.h"
+#include "compress/Target/Host/Passes.h"
+#include "mlir/Dialect/Arith/Utils/Utils.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/TypeUtilities.h"
+
+using namespace mlir;
+using namespace compress;
+using namespace compress::device;
+
+namespace {
+/// The elements of an operand. What the device cannot decode element by element
+/// is decoded by the host, once if it is a constant, when `decodeOnHost`.
+FailureOr<Element> readOperand(DeviceKernel &k, LazyTensorBuilder &lazy,
+                               Value operand, bool decodeOnHost) {
+  auto element = lazy.read(operand);
+  if (succeeded(element) || !decodeOnHost ||
+      !isa<CompressedTensorType>(operand.getType()))
+    return element;
+  auto decode = DecodeOp::create(k.host, k.loc, operand);
+  std::string text;
+  llvm::raw_string_ostream(text)
+      << operand.getType() << " is decoded on the host"
+      << (operand.getDefiningOp<ConstantOp>() ? " when the model is loaded"
+                                              : "")
+      << ": " << lazy.reason;
+  decode->setAttr(kRemarkAttr, k.host.getStringAttr(text));
+  lazy.reason.clear();
+  return lazy.read(decode);
+}
+
+struct DeviceContract : public OpRewritePattern<ContractOp> {
+  DeviceContract(MLIRContext *context, const DeviceInterface &device,
+                 bool isLast)
+      : OpRewritePattern(context), device(device), isLast(isLast) {}
+
+  LogicalResult matchAndRewrite(ContractOp op,
+                                PatternRewriter &rewriter) const override {
+    auto resultType = cast<RankedTensorType>(op.getInit().getType());
+    if (!resultType.getElementType().isF32())
+      return rewriter.notifyMatchFailure(op, "it does not compute in f32");
+    if (!op.getMap(2).isProjectedPermutation())
+      return rewriter.notifyMatchFailure(op, "its result is not a permutation");
+    for (unsigned d = 0; d < op.getNumLoops(); ++d)
+      if (op.isReductionDim(d) == op.getMap(2).isFunctionOfDim(d))
+        return rewriter.notifyMatchFailure(op, "its loops do not match");
+    SmallVector<Value> operands{op.getLhs(), op.getRhs(), op.getInit()};
+    SmallVector<AffineMap> maps{op.getMap(0), op.getMap(1), op.getMap(2)};
+    auto sources = findLoopExtents(operands, maps, op.getNumLoops());
+    if (failed(sources))
+      return rewriter.notifyMatchFailure(op, "a loop without an extent");
+
+    rewriter.setInsertionPoint(op);
+    Location loc = op.getLoc();
+    Value result;
+    std::string reason;
+    {
+      DeviceKernel k(rewriter, loc, op->getParentOfType<ModuleOp>(), device);
+      LazyTensorBuilder lazy(k);
+      SmallVector<Value> extents = getLoopExtents(k, operands, *sources);
+      std::optional<Element> start = readInit(k, lazy, op);
+      std::optional<ByteDot> dot = ByteDot::match(op, k, lazy);
+      std::optional<Element> factors[2];
+      lazy.reason.clear();
+      for (unsigned i = 0; i < 2 && !dot && start; ++i) {
+        auto element = readOperand(k, lazy, operands[i], isLast);
+        if (succeeded(element))
+          factors[i] = *element;
+      }
+      reason = lazy.reason;
+      if (start && (dot || (factors[0] && factors[1])))
+        result = k.finish(
+            resultType, tensor::getMixedSizes(rewriter, loc, op.getInit()),
+            [&](ValueRange position) {
+              return compute(op, k, extents, *start, factors, dot, position);
+            },
+            reason);
+    }
+    if (!result)
+      return rewriter.notifyMatchFailure(op, reason);
+    rewriter.replaceOp(op, result);
+    return success();
+  }
+
+  /// One element of the result.
+  static Value compute(ContractOp op, DeviceKernel &k, ArrayRef<Value> extents,
+                       const Element &start,
+                       const std::optional<Element> factors[2],
+                       const std::optional<ByteDot> &dot, ValueRange position) {
+    SmallVector<Value> loops(op.getNumLoops());
+    for (auto [axis, expr] : llvm::enumerate(op.getMap(2).getResults()))
+      loops[cast<AffineDimExpr>(expr).getPosition()] = position[axis];
+    Value init = start(position);
+    if (dot)
+      return dot->emit(loops, init);
+    SmallVector<unsigned> summed;
+    SmallVector<Value> ends;
+    for (unsigned d = 0; d < loops.size(); ++d)
+      if (op.isReductionDim(d)) {
+        summed.push_back(d);
+        ends.push_back(extents[d]);
+      }
+    return k.loops(ends, init, [&](ValueRange at, Value sum) -> Value {
+      for (auto [d, index] : llvm::zip_equal(summed, at))
+        loops[d] = index;
+      Value values[2];
+      for (unsigned i = 0; i < 2; ++i) {
+        SmallVector<Value> where;
+        for (AffineExpr expr : op.getMap(i).getResults())
+          where.push_back(k.apply(expr, loops));
+        values[i] = (*factors[i])(where);
+      }
+      Value product = arith::MulFOp::create(k.b, k.loc, values[0], values[1]);
+      return arith::AddFOp::create(k.b, k.loc, sum, product);
+    });
+  }
+
+  /// What the sum starts from: zero, a vector along one axis, or a tensor.
+  static std::optional<Element>
+  readInit(DeviceKernel &k, LazyTensorBuilder &lazy, ContractOp op) {
+    bool isZero = false;
+    unsigned rank = cast<RankedTensorType>(op.getInit().getType()).getRank();
+    for (unsigned axis = 0; axis < std::max(rank, 1u); ++axis) {
+      Value bias = matchBias(op, axis, isZero);
+      if (isZero)
+        return Element([&k](ValueRange) { return k.f32(0); });
+      if (!bias || rank == 0)
+        continue;
+      auto element = lazy.read(bias);
+      if (failed(element))
+        return std::nullopt;
+      return Element([axis, vector = *element](ValueRange position) {
+        return vector(position[axis]);
+      });
+    }
+    auto element = lazy.read(op.getInit());
+    if (failed(element))
+      return std::nullopt;
+    return *element;
+  }
+
+  DeviceInterface device;
+  bool isLast;
+};
+
+struct DeviceGather : public OpRewritePattern<GatherOp> {
+  DeviceGather(MLIRContext *context, const DeviceInterface &device, bool isLast)
+      : OpRewritePattern(context), device(device), isLast(isLast) {}
+
+  LogicalResult matchAndRewrite(GatherOp op,
+                                PatternRewriter &rewriter) const override {
+    auto type = cast<RankedTensorType>(op.getResult().getType());
+    auto table = cast<ShapedType>(op.getTable().getType());
+    auto indices = cast<RankedTensorType>(op.getIndices().getType());
+    int64_t axis = op.getAxis(), count = indices.getRank();
+    if (!type.getElementType().isF32())
+      return rewriter.notifyMatchFailure(op, "its elements are not f32");
+    if (!table.hasStaticShape() || table.getDimSize(axis) == 0 ||
+        table.getDimSize(axis) > INT32_MAX)
+      return rewriter.notifyMatchFailure(op, "a table of unknown size");
+    unsigned width = indices.getElementType().isIndex()
+                         ? 64
+                         : indices.getElementTypeBitWidth();
+    if (width < 8 || width > 64)
+      return rewriter.notifyMatchFailure(op, "indices of this type");
+    rewriter.setInsertionPoint(op);
+    Location loc = op.getLoc();
+    SmallVector<OpFoldResult> sizes;
+    for (int64_t d = 0; d < type.getRank(); ++d)
+      sizes.push_back(
+          d >= axis && d < axis + count
+              ? OpFoldResult(tensor::getMixedSize(rewriter, loc,
+                                                  op.getIndices(), d - axis))
+              : OpFoldResult(rewriter.getIndexAttr(type.getDimSize(d))));
+    Value result;
+    std::string reason;
+    {
+      DeviceKernel k(rewriter, loc, op->getParentOfType<ModuleOp>(), device);
+      LazyTensorBuilder lazy(k);
+      auto rows = readOperand(k, lazy, op.getTable(), isLast);
+      reason = lazy.reason;
+      unsigned buffer = k.addInput(op.getIndices());
+      SmallVector<Value> extents;
+      for (int64_t d = 0; d < count; ++d)
+        extents.push_back(k.size(op.getIndices(), d));
+      if (succeeded(rows))
+        result = k.finish(
+            type, sizes,
+            [&](ValueRange position) {
+              Value at = k.linearize(position.slice(axis, count), extents);
+              Value found =
+                  loadIndex(k, buffer, at, width, table.getDimSize(axis));
+              SmallVector<Value> where(position.take_front(axis));
+              where.push_back(found);
+              llvm::append_range(where, position.drop_front(axis + count));
+              return (*rows)(where);
+            },
+            reason);
+    }
+    if (!result)
+      return rewriter.notifyMatchFailure(op, reason);
+    rewriter.replaceOp(op, result);
+    return success();
+  }
+
+  /// An index in [0, extent): negative ones count from the end, others go to
+  /// the nearest.
+  static Value loadIndex(DeviceKernel &k, unsigned buffer, Value at,
+                         unsigned width, int64_t extent) {
+    using Predicate = arith::CmpIPredicate;
+    Value value = k.loadBits(buffer, at, width);
+    if (width < 32) {
+      Value up = k.shiftLeft(value, 32 - width);
+      value = k.shiftRightSigned(up, 32 - width);
+    }
+    Value zero = k.i32(0);
+    if (width == 64) {
+      // What does not fit 32 bits is out of range on its side.
+      Value high = k.loadWord(buffer, k.add(k.mul(at, 2), 1));
+      Value fits =
+          k.compare(Predicate::eq, high, k.shiftRightSigned(value, 31));
+      Value limit = k.select(k.compare(Predicate::slt, high, zero),
+                             k.i32(INT32_MIN), k.i32(INT32_MAX));
+      value = k.select(fits, value, limit);
+    }
+    Value wrapped = k.add(value, extent);
+    value = k.select(k.compare(Predicate::slt, value, zero), wrapped, value);
+    value = arith::MaxSIOp::create(k.b, k.loc, value, zero);
+    value = arith::MinSIOp::create(k.b, k.loc, value, k.i32(extent - 1));
+    return k.toIndex(value);
+  }
+
+  DeviceInterface device;
+  bool isLast;
+};
+} // namespace
+
+void compress::populateDevicePatterns(RewritePatternSet &patterns,
+                                      const DeviceInterface &device,
+                                      bool isLast) {
+  patterns.add<DeviceContract, DeviceGather>(patterns.getContext(), device,
+                                             isLast);
+}

@@ -1,0 +1,50 @@
+//===- LoopExtents.cpp - Extents of loops over operands ---------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "LoopExtents.h"
+
+using namespace mlir;
+using namespace compress;
+using namespace compress::device;
+
+FailureOr<SmallVector<LoopExtent>>
+compress::device::findLoopExtents(ArrayRef<Value> operands,
+                                  ArrayRef<AffineMap> maps, unsigned numLoops) {
+  constexpr unsigned none = ~0u;
+  SmallVector<LoopExtent> extents(numLoops, {none, 0});
+  auto isStatic = [&](LoopExtent extent) {
+    return !cast<ShapedType>(operands[extent.first].getType())
+                .isDynamicDim(extent.second);
+  };
+  auto isCompressed = [&](LoopExtent extent) {
+    return isa<CompressedTensorType>(operands[extent.first].getType());
+  };
+  for (unsigned i = 0; i < operands.size(); ++i)
+    for (auto [axis, expr] : llvm::enumerate(maps[i].getResults()))
+      if (auto dim = dyn_cast<AffineDimExpr>(expr)) {
+        LoopExtent &extent = extents[dim.getPosition()];
+        LoopExtent found(i, axis);
+        if (extent.first == none || isStatic(found) ||
+            (!isStatic(extent) && isCompressed(extent)))
+          extent = found;
+      }
+  for (LoopExtent extent : extents)
+    if (extent.first == none || (!isStatic(extent) && isCompressed(extent)))
+      return failure();
+  return extents;
+}
+
+SmallVector<Value>
+compress::device::getLoopExtents(DeviceKernel &k, ArrayRef<Value> operands,
+                                 ArrayRef<LoopExtent> extents) {
+  SmallVector<Value> result;
+  for (auto [i, axis] : extents) {
+    auto type = cast<ShapedType>(operands[i].getType());
+    result.push_back(type.isDynamicDim(axis) ? k.size(operands[i], axis)
+                                             : k.index(type.getDimSize(axis)));
+  }
+  return result;
+}

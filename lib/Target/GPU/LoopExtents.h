@@ -1,0 +1,29 @@
+//===- LoopExtents.h - Extents of loops over operands -----------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef COMPRESS_LIB_TARGET_GPU_LOOPEXTENTS_H
+#define COMPRESS_LIB_TARGET_GPU_LOOPEXTENTS_H
+
+#include "DeviceKernel.h"
+
+namespace compress::device {
+
+/// Where the extent of a loop is found: an axis of an operand.
+using LoopExtent = std::pair<unsigned, unsigned>;
+
+/// One for each loop, of static size where there is such; failure where a loop
+/// has none, or only that of a compressed operand which is not known.
+mlir::FailureOr<llvm::SmallVector<LoopExtent>>
+findLoopExtents(llvm::ArrayRef<Value> operands,
+                llvm::ArrayRef<mlir::AffineMap> maps, unsigned numLoops);
+
+llvm::SmallVector<Value> getLoopExtents(DeviceKernel &k,
+                                        llvm::ArrayRef<Value> operands,
+                                        llvm::ArrayRef<LoopExtent> extents);
+
+} // namespace compress::device
+
+#endif // COMPRESS_LIB_TARGET_GPU_LOOPEXTENTS_H

@@ -1,0 +1,132 @@
+//===- VulkanTarget.cpp - Devices behind Vulkan -----------------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "compress/Target/Vulkan/VulkanTarget.h"
+#include "compress/Target/GPU/Device.h"
+#include "compress/Target/GPU/Passes.h"
+#include "compress/Target/Host/Passes.h"
+#include "compress/Target/Vulkan/Passes.h"
+#include "compress/Target/Vulkan/Runtime.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/DLTI/DLTI.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/SPIRV/IR/SPIRVDialect.h"
+#include "mlir/Dialect/SPIRV/IR/SPIRVOps.h"
+#include "mlir/Dialect/SPIRV/IR/TargetAndABI.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+
+using namespace mlir;
+using namespace compress;
+
+namespace {
+constexpr int64_t kWorkgroupSize = 64;
+
+class VulkanTarget : public Target {
+public:
+  StringRef getName() const override { return "vulkan"; }
+  StringRef getSummary() const override {
+    return "any GPU with a Vulkan driver: compute shaders (SPIR-V) that decode "
+           "weights as they read them; the rest on the CPU";
+  }
+
+  llvm::Error checkAvailable(const TargetOptions &options) const override {
+    return llvm::Error::success();
+  }
+
+  llvm::Error checkDevice() const override {
+    char text[512];
+    if (compress_rt_vulkan_probe(text, sizeof text))
+      return llvm::Error::success();
+    return llvm::createStringError("vulkan: " + llvm::StringRef(text));
+  }
+
+  Attribute describe(MLIRContext *context,
+                     const TargetOptions &options) const override {
+    Builder b(context);
+    auto entry = [&](StringRef key, Attribute value) {
+      return DataLayoutEntryAttr::get(b.getStringAttr(key), value);
+    };
+    return TargetDeviceSpecAttr::get(
+        context,
+        {entry("triple", b.getStringAttr(options.triple)),
+         entry("code", b.getStringAttr("SPIR-V 1.3, Vulkan 1.1")),
+         entry("workgroup_size", b.getI64IntegerAttr(kWorkgroupSize)),
+         entry("max_buffers",
+               b.getI64IntegerAttr(getDevice(context).maxBuffers)),
+         entry("int8_dot_product", b.getStringAttr("integer dot product"))});
+  }
+
+  void registerDialects(DialectRegistry &registry) const override {
+    registry.insert<gpu::GPUDialect, spirv::SPIRVDialect>();
+  }
+
+  void populateClaimPatterns(RewritePatternSet &patterns,
+                             const TargetOptions &) const override {
+    populateDevicePatterns(patterns, getDevice(patterns.getContext()),
+                           /*isLast=*/false);
+    populateDeviceLinalgPatterns(patterns, getDevice(patterns.getContext()));
+  }
+  void populateFallbackPatterns(RewritePatternSet &patterns,
+                                const TargetOptions &) const override {
+    populateDevicePatterns(patterns, getDevice(patterns.getContext()),
+                           /*isLast=*/true);
+  }
+
+  // What a device takes is not known before it is there: measure.
+  std::optional<double> estimateSeconds(ContractOp,
+                                        const TargetOptions &) const override {
+    return std::nullopt;
+  }
+
+  void buildLoweringPipeline(OpPassManager &pm,
+                             const TargetOptions &) const override {
+    pm.addPass(createCompressSerializeSPIRV());
+    HostLoweringOptions options;
+    options.addDevicePasses = [](OpPassManager &pm) {
+      pm.addPass(createCompressKeepOnDevice());
+    };
+    buildHostLoweringPipeline(pm, options);
+  }
+
+  StringRef getRuntimeLibrary() const override {
+    return "libCompressRuntimeVulkan.a";
+  }
+  llvm::ArrayRef<RuntimeSymbol> getRuntimeSymbols() const override {
+    static const RuntimeSymbol symbols[] = {
+        {"compress_rt_vulkan_launch",
+         reinterpret_cast<void *>(&compress_rt_vulkan_launch)}};
+    return symbols;
+  }
+
+private:
+  static DeviceInterface getDevice(MLIRContext *context) {
+    DeviceInterface device;
+    device.name = "vulkan";
+    device.launch = "compress_rt_vulkan_launch";
+    device.workgroupSize = kWorkgroupSize;
+    device.bufferSpace = spirv::StorageClassAttr::get(
+        context, spirv::StorageClass::StorageBuffer);
+    Builder b(context);
+    device.entryAttributes = {b.getNamedAttr(
+        spirv::getEntryPointABIAttrName(),
+        spirv::getEntryPointABIAttr(context, {kWorkgroupSize, 1, 1}))};
+    device.dotBytes = [](OpBuilder &b, Location loc, Value x, Value y,
+                         Value sum) -> Value {
+      auto format = spirv::PackedVectorFormatAttr::get(
+          b.getContext(), spirv::PackedVectorFormat::PackedVectorFormat4x8Bit);
+      Value dot = spirv::SDotOp::create(b, loc, b.getI32Type(), x, y, format);
+      return arith::AddIOp::create(b, loc, sum, dot);
+    };
+    return device;
+  }
+};
+} // namespace
+
+std::unique_ptr<Target> compress::createVulkanTarget() {
+  registerCompressGPUPasses();
+  registerCompressVulkanPasses();
+  return std::make_unique<VulkanTarget>();
+}
