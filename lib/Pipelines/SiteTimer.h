@@ -7,6 +7,7 @@
 #ifndef COMPRESS_LIB_PIPELINES_SITETIMER_H
 #define COMPRESS_LIB_PIPELINES_SITETIMER_H
 
+#include "ShapedModel.h"
 #include "compress/Pipelines/Evaluate.h"
 #include "compress/Search/LevelDatabase.h"
 #include "mlir/IR/BuiltinOps.h"
@@ -52,8 +53,7 @@ private:
                                  const Level &level);
   llvm::Expected<double> run(mlir::ModuleOp module);
 
-  mlir::OwningOpRef<mlir::ModuleOp> module;
-  SiteList sites;
+  ShapedModel shaped;
   const LevelDatabase *database = nullptr;
   Options options;
   /// Of a model that does next to nothing.

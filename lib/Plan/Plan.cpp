@@ -58,6 +58,9 @@ template <> struct MappingTraits<compress::PlanEntry> {
     io.mapOptional("bytes-after", entry.bytesAfter);
     io.mapOptional("error", entry.error);
     io.mapOptional("seconds", entry.seconds);
+    io.mapOptional("flops", entry.flops);
+    io.mapOptional("bops", entry.bops);
+    io.mapOptional("joules", entry.joules);
     if (!io.outputting() || !entry.reason.empty())
       io.mapOptional("reason", entry.reason);
     if (io.outputting())

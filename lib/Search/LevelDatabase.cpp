@@ -12,6 +12,7 @@
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Process.h"
 #include <cmath>
+#include <mutex>
 
 using namespace mlir;
 using namespace compress;
@@ -182,9 +183,24 @@ static bool canStore(const EncodedSite &site) {
 // Database
 //===----------------------------------------------------------------------===//
 
+struct LevelDatabase::Memory {
+  std::mutex mutex;
+  llvm::StringMap<LevelSummary> summaries;
+};
+
+LevelDatabase::LevelDatabase(const Statistics *statistics, ContentCache *cache)
+    : statistics(statistics), cache(cache),
+      memory(cache ? nullptr : std::make_shared<Memory>()) {}
+
 llvm::Expected<LevelSummary>
 LevelDatabase::getSummary(const Site &site, const Level &level) const {
-  std::string key = cache ? getKey(site, level) : std::string();
+  std::string key = getKey(site, level);
+  if (memory) {
+    std::lock_guard<std::mutex> lock(memory->mutex);
+    auto known = memory->summaries.find(key);
+    if (known != memory->summaries.end())
+      return known->second;
+  }
   MLIRContext *context = site.type.getContext();
   if (cache)
     if (auto text = cache->lookup(key))
@@ -205,6 +221,10 @@ LevelDatabase::getSummary(const Site &site, const Level &level) const {
   summary.bytes = getStorageBytes(encoded->type);
   summary.error = encoded->weight.error;
   summary.activationError = *activation;
+  if (memory) {
+    std::lock_guard<std::mutex> lock(memory->mutex);
+    memory->summaries[key] = summary;
+  }
   return summary;
 }
 

@@ -37,6 +37,9 @@ struct PlanEntry {
   std::optional<double> error;
   /// Seconds of the site's operations alone, where a search needed them.
   std::optional<double> seconds;
+  /// Floating-point operations, bit operations and joules of the site's
+  /// operations in one run.
+  std::optional<double> flops, bops, joules;
   /// Why the search chose the level.
   std::string reason;
   /// Line in the file, for diagnostics; 0 when it does not come from one.

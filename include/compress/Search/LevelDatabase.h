@@ -9,6 +9,7 @@
 
 #include "compress/Plan/Apply.h"
 #include "compress/Support/ContentCache.h"
+#include <memory>
 
 namespace compress {
 
@@ -30,8 +31,7 @@ class LevelDatabase {
 public:
   /// `cache` null: nothing is kept.
   explicit LevelDatabase(const Statistics *statistics = nullptr,
-                         ContentCache *cache = nullptr)
-      : statistics(statistics), cache(cache) {}
+                         ContentCache *cache = nullptr);
 
   /// Holds the encoded weight in memory no longer than it needs to.
   llvm::Expected<LevelSummary> getSummary(const Site &site,
@@ -51,6 +51,9 @@ public:
 private:
   const Statistics *statistics;
   ContentCache *cache;
+  /// Without a cache on disk, what was summarized in this run. Copies share it.
+  struct Memory;
+  std::shared_ptr<Memory> memory;
 };
 
 /// The relative output error that rounding the site's activations as `level`
