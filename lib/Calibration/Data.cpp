@@ -174,7 +174,18 @@ CalibrationData::create(NpzArrays arrays, ArrayRef<InputSpec> inputs,
   return data;
 }
 
+CalibrationData CalibrationData::select(ArrayRef<int64_t> indices) const {
+  CalibrationData chosen;
+  chosen.parts = parts;
+  chosen.total = indices.size();
+  for (int64_t index : indices)
+    chosen.selected.push_back(selected.empty() ? index : selected[index]);
+  return chosen;
+}
+
 std::vector<NpyArray> CalibrationData::getSample(int64_t index) const {
+  if (!selected.empty())
+    index = selected[index];
   const Part *part = parts.data();
   for (; index >= part->count; ++part)
     index -= part->count;

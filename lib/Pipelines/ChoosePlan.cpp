@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "ChoosePlan.h"
+#include "PlanCosts.h"
 #include "compress/Search/Evolve.h"
 #include "compress/Search/LevelTable.h"
 #include "compress/Search/SharedOperands.h"
@@ -22,31 +23,32 @@ using namespace compress;
 //===----------------------------------------------------------------------===//
 
 namespace {
-/// Finds the smallest plan whose measured drop is acceptable.
+/// Finds the plan of least cost whose measured drop is acceptable.
 class DropSearch {
 public:
   DropSearch(const PlanRequest &request, const PlanSubject &subject,
              Problem table)
       : request(request), subject(subject), table(std::move(table)),
-        bytes(*this->table.lookupCost("bytes")) {}
+        cost(*this->table.lookupCost(request.objective)) {
+    this->table.objective = errorQuantity;
+  }
 
-  llvm::Expected<Assignment> run(std::optional<uint64_t> largest,
-                                 std::vector<std::string> &notes);
+  llvm::Expected<Assignment> run(std::vector<std::string> &notes);
 
 private:
   /// The plan under a budget when its drop is acceptable.
-  llvm::Expected<bool> attempt(std::optional<uint64_t> limit);
-  llvm::Expected<Assignment> solve(std::optional<uint64_t> limit) {
-    table.removeLimit(bytes);
+  llvm::Expected<bool> attempt(std::optional<double> limit);
+  llvm::Expected<Assignment> solve(std::optional<double> limit) {
+    Problem limited = table;
     if (limit)
-      table.setLimit(bytes, double(*limit));
-    return request.search->solve(table, {request.seed});
+      limited.setLimit(cost, *limit);
+    return request.search->solve(limited, {request.seed});
   }
 
   const PlanRequest &request;
   const PlanSubject &subject;
   Problem table;
-  Quantity bytes;
+  Quantity cost;
   std::map<std::vector<unsigned>, double> measured;
   /// Of the last attempt.
   Assignment last;
@@ -54,7 +56,7 @@ private:
 };
 } // namespace
 
-llvm::Expected<bool> DropSearch::attempt(std::optional<uint64_t> limit) {
+llvm::Expected<bool> DropSearch::attempt(std::optional<double> limit) {
   auto assignment = solve(limit);
   if (!assignment)
     return assignment.takeError();
@@ -70,54 +72,53 @@ llvm::Expected<bool> DropSearch::attempt(std::optional<uint64_t> limit) {
   return lastDrop <= *request.maxDrop;
 }
 
-llvm::Expected<Assignment> DropSearch::run(std::optional<uint64_t> largest,
-                                           std::vector<std::string> &notes) {
+llvm::Expected<Assignment> DropSearch::run(std::vector<std::string> &notes) {
   constexpr int maxSteps = 8;
   ProgressBar bar("search", maxSteps + 2);
   // The most faithful plan first: if it is not good enough, none is.
-  auto good = attempt(largest);
+  auto good = attempt(std::nullopt);
   if (!good)
     return good.takeError();
   if (!*good)
     return llvm::createStringError(
         "--max-drop: the best plan" +
-        Twine(largest ? " within --max-size" : "") + " loses " +
-        formatPercent(lastDrop) + ", more than " +
+        Twine(table.limits.empty() ? "" : " within the other limits") +
+        " loses " + formatPercent(lastDrop) + ", more than " +
         formatPercent(*request.maxDrop) + "; add levels to --levels" +
-        (largest ? " or allow a larger size" : ""));
+        (table.limits.empty() ? "" : " or allow more"));
   bar.update(1);
   Assignment best = last;
   double bestDrop = lastDrop;
 
-  uint64_t low = 0;
+  double low = 0;
   for (const SiteChoices &site : table.sites) {
-    uint64_t least = UINT64_MAX;
+    double least = std::numeric_limits<double>::infinity();
     for (const Choice &choice : site.choices)
       if (choice.excluded.empty())
-        least = std::min(least, uint64_t(choice.costs[bytes]));
+        least = std::min(least, choice.costs[cost]);
     low += least;
   }
   // `low` is a budget that is known or taken to be too small.
-  for (int step = 0; step < maxSteps + 1 && best.get(bytes) > low; ++step) {
-    uint64_t budget = step ? low + (uint64_t(best.get(bytes)) - low) / 2 : low;
+  for (int step = 0; step < maxSteps + 1 && best.get(cost) > low; ++step) {
+    double budget = step ? low + (best.get(cost) - low) / 2 : low;
     // Not every search reaches the sum of the smallest choices.
     if (auto feasible = solve(budget); !feasible) {
       llvm::consumeError(feasible.takeError());
-      low = budget + 1;
+      low = budget;
       continue;
     }
     auto good = attempt(budget);
     if (!good)
       return good.takeError();
-    if (*good && last.get(bytes) < best.get(bytes)) {
+    if (*good && last.get(cost) < best.get(cost)) {
       best = last;
       bestDrop = lastDrop;
     } else if (!*good) {
-      low = budget + 1;
+      low = budget;
     } else {
       break;
     }
-    bar.update(step + 2, formatBytes(uint64_t(best.get(bytes))));
+    bar.update(step + 2, table.format(cost, best.get(cost)));
   }
   notes.push_back("--max-drop: " + std::to_string(measured.size()) +
                   " plans were measured; the chosen one loses " +
@@ -141,6 +142,10 @@ public:
 
   /// Adds the cost "seconds" and its limit.
   llvm::Error addSeconds(Problem &problem);
+  /// Another limit for `run`.
+  double setLimit(const LatencyLimit &latency) {
+    return limit = latency.getSeconds(whole);
+  }
   /// Corrects the limit of `problem`, which is that of the answer at the end.
   llvm::Expected<Assignment> run(Problem &problem);
 
@@ -152,8 +157,8 @@ private:
   const PlanSubject &subject;
   std::vector<std::string> &notes;
   Quantity seconds = 0;
-  /// The limit, and the time of what is no site.
-  double limit = 0, rest = 0;
+  /// The limit, the time of the float model, and of what is no site.
+  double limit = 0, whole = 0, rest = 0;
   std::map<std::vector<unsigned>, double> timed;
 };
 } // namespace
@@ -184,10 +189,12 @@ static double getPredictedScale(const SiteChoices &row, ArrayRef<Level> levels,
 }
 
 llvm::Error LatencySearch::addSeconds(Problem &problem) {
-  auto whole = subject.timePlan(nullptr);
-  if (!whole)
-    return whole.takeError();
-  limit = request.maxLatency->getSeconds(*whole);
+  auto timed = subject.timePlan(nullptr);
+  if (!timed)
+    return timed.takeError();
+  whole = *timed;
+  limit = request.maxLatency ? request.maxLatency->getSeconds(whole)
+                             : std::numeric_limits<double>::infinity();
   seconds = problem.costs.size();
   problem.costs.push_back({"seconds"});
   Level none = llvm::cantFail(Level::parse("f32"));
@@ -223,10 +230,11 @@ llvm::Error LatencySearch::addSeconds(Problem &problem) {
     bar.update(index + 1);
   }
   bar.finish();
-  rest = *whole - sites;
-  problem.setLimit(seconds, limit - rest);
+  rest = whole - sites;
+  if (request.maxLatency)
+    problem.setLimit(seconds, limit - rest);
   notes.push_back(
-      "--max-latency: the float model takes " + formatDuration(*whole) +
+      "--max-latency: the float model takes " + formatDuration(whole) +
       ", of which its sites, timed alone, " + formatDuration(sites));
   if (numPredicted)
     notes.push_back("--max-latency: " + std::to_string(numTimed) +
@@ -246,28 +254,6 @@ llvm::Expected<double> LatencySearch::time(const Problem &problem,
   if (!time)
     return time.takeError();
   return timed[assignment.choices] = *time;
-}
-
-/// One level wherever it may be, else the first that may be, such as f32;
-/// within the limits.
-static std::optional<Assignment> makeUniform(const Problem &problem,
-                                             size_t level) {
-  std::vector<unsigned> choices;
-  for (const SiteChoices &site : problem.sites) {
-    std::optional<unsigned> chosen;
-    for (auto [index, choice] : llvm::enumerate(site.choices))
-      if (choice.excluded.empty() && (!chosen || index == level))
-        chosen = index;
-    if (!chosen)
-      return std::nullopt;
-    choices.push_back(*chosen);
-  }
-  if (!isAllowed(problem, choices))
-    return std::nullopt;
-  Assignment assignment = makeAssignment(problem, std::move(choices));
-  if (!meetsLimits(problem, assignment))
-    return std::nullopt;
-  return assignment;
 }
 
 llvm::Expected<Assignment> LatencySearch::run(Problem &problem) {
@@ -403,11 +389,10 @@ static llvm::Error weighErrors(const PlanRequest &request,
 }
 
 /// Looks for plans that are better when they are run.
-static llvm::Expected<Assignment> refine(const PlanRequest &request,
-                                         const Problem &problem,
-                                         const Assignment &seed,
-                                         StitchedModel &model,
-                                         std::vector<std::string> &notes) {
+static llvm::Expected<Assignment>
+refine(const PlanRequest &request, const PlanSubject &subject,
+       const Problem &problem, const Assignment &seed, StitchedModel &model,
+       std::vector<std::string> &notes) {
   EvolveOptions options;
   options.seed = request.seed;
   options.generations = request.refine;
@@ -419,16 +404,25 @@ static llvm::Expected<Assignment> refine(const PlanRequest &request,
         std::vector<const Level *> levels;
         for (unsigned choice : candidate.choices)
           levels.push_back(&request.levels[choice]);
+        if (request.quality)
+          return model.getDrop(levels, samples, *request.quality,
+                               *subject.calibration);
         return model.getError(levels, samples);
       },
       options, [&](unsigned generation) { bar.update(generation); });
   if (!result)
     return result.takeError();
-  char text[160];
+  char text[200];
+  auto show = [&](double fitness) {
+    return request.quality ? fitness : std::sqrt(fitness);
+  };
   std::snprintf(text, sizeof text,
-                "--refine: output error on calibration data %.3g before, %.3g "
+                "--refine: %s on calibration data %.3g before, %.3g "
                 "after; %zu candidates, %zu runs",
-                std::sqrt(result->seedFitness), std::sqrt(result->fitness),
+                request.quality
+                    ? ("drop of " + request.quality->getName()).str().c_str()
+                    : "output error",
+                show(result->seedFitness), show(result->fitness),
                 result->numEvaluations, result->numSampleRuns);
   notes.push_back(text);
   return std::move(result->best);
@@ -437,23 +431,6 @@ static llvm::Expected<Assignment> refine(const PlanRequest &request,
 //===----------------------------------------------------------------------===//
 // Plans
 //===----------------------------------------------------------------------===//
-
-/// The limit on the bytes of sites; nothing without `maxSize`.
-static llvm::Expected<std::optional<uint64_t>>
-getSiteBudget(const PlanRequest &request, const PlanSubject &subject) {
-  if (!request.maxSize)
-    return std::nullopt;
-  uint64_t limit = request.maxSize->getBytes(subject.bytes);
-  // What is no site keeps its size.
-  uint64_t rest =
-      subject.bytes - std::min(subject.bytes, subject.sites.getBytes());
-  if (limit < rest)
-    return llvm::createStringError(
-        "--max-size: " + request.maxSize->spelling + " is " +
-        formatBytes(limit) + ", but constants that cannot be compressed take " +
-        formatBytes(rest));
-  return limit - rest;
-}
 
 /// "int8 3, int4-g32 2", most frequent first.
 static std::string countLevels(const Plan &plan) {
@@ -471,10 +448,20 @@ static std::string countLevels(const Plan &plan) {
   return text;
 }
 
+namespace {
+/// What was found for one more limit on the time.
+struct LatencyPoint {
+  double limit;
+  Problem problem;
+  Assignment assignment;
+};
+} // namespace
+
 /// The chosen plan, more points of the frontier, and the baselines of each.
 static llvm::Expected<std::vector<Alternative>>
 getAlternatives(const PlanRequest &request, const PlanSubject &subject,
-                Problem problem, const Assignment &chosen) {
+                Problem problem, const Assignment &chosen,
+                ArrayRef<LatencyPoint> latencies) {
   Quantity bytes = *problem.lookupCost("bytes");
   uint64_t rest =
       subject.bytes - std::min(subject.bytes, subject.sites.getBytes());
@@ -489,6 +476,8 @@ getAlternatives(const PlanRequest &request, const PlanSubject &subject,
     point.bytes = rest + uint64_t(assignment.get(bytes));
     point.predictedError = std::sqrt(assignment.error);
     point.levels = countLevels(alternative.plan);
+    for (auto [kind, total] : llvm::zip_equal(problem.costs, assignment.costs))
+      point.costs.emplace_back(kind.name, total);
     return point;
   };
   auto addBaselines = [&](uint64_t limit) {
@@ -545,6 +534,15 @@ getAlternatives(const PlanRequest &request, const PlanSubject &subject,
   }
   if (!added)
     addChosen();
+  for (const LatencyPoint &point : latencies) {
+    problem = point.problem;
+    add(request.search->getName().str(), 0, point.assignment).limitSeconds =
+        point.limit;
+    size_t first = points.size();
+    addBaselines(0);
+    for (size_t i = first; i < points.size(); ++i)
+      points[i].point.limitSeconds = point.limit;
+  }
   return points;
 }
 
@@ -633,45 +631,66 @@ compress::choosePlan(const PlanRequest &request, const PlanSubject &subject,
   if (llvm::Error error = addPredictedSeconds(request, subject, *table))
     return std::move(error);
   LatencySearch latency(request, subject, notes);
-  if (request.maxLatency)
+  if (request.maxLatency || request.objective == "seconds" ||
+      !request.frontierLatency.empty())
     if (llvm::Error error = latency.addSeconds(*table))
       return atOption("--max-latency", std::move(error));
-  auto solve = [&]() -> llvm::Expected<Assignment> {
+  if (llvm::Error error = addWorkCosts(request, subject, *table))
+    return std::move(error);
+  // Errors are squared, as they add up.
+  if (request.maxError)
+    table->setLimit(errorQuantity, *request.maxError * *request.maxError);
+  Quantity objective = request.objective == "error"
+                           ? errorQuantity
+                           : *table->lookupCost(request.objective);
+  if (!request.maxDrop)
+    table->objective = objective;
+  auto solve = [&](Problem &problem) -> llvm::Expected<Assignment> {
     if (request.maxDrop)
-      return DropSearch(request, subject, *table).run(*budget, notes);
+      return DropSearch(request, subject, problem).run(notes);
     if (request.maxLatency) {
-      auto found = latency.run(*table);
+      auto found = latency.run(problem);
       if (!found)
         return atOption("--max-latency", found.takeError());
       return found;
     }
-    auto found = request.search->solve(*table, {request.seed});
+    auto found = request.search->solve(problem, {request.seed});
     if (!found)
-      return atOption("--max-size", found.takeError());
+      return atOption(request.getLimitOption(), found.takeError());
     return found;
   };
-  auto found = solve();
+  auto found = request.maxMemory
+                   ? solveWithinMemory(request, subject, *table, solve, notes)
+                   : solve(*table);
   if (!found)
     return found.takeError();
+  // From here on, the least error at the least cost that was found. Baselines
+  // get no more of it either, and may be worse.
+  if (objective != errorQuantity) {
+    table->objective = errorQuantity;
+    table->setLimit(objective, found->get(objective));
+    table->removeLimit(errorQuantity);
+  }
   if (request.refine) {
-    // What --max-drop found is the size to keep.
-    Problem limited = *table;
-    if (request.maxDrop) {
-      Quantity bytes = *table->lookupCost("bytes");
-      limited.setLimit(bytes, found->get(bytes));
-    }
-    found = refine(request, limited, *found, *stitched, notes);
+    found = refine(request, subject, *table, *found, *stitched, notes);
     if (!found)
       return atOption("--refine", found.takeError());
   }
-  // Whatever was limited, baselines get no more bytes.
-  if (request.maxDrop) {
-    Quantity bytes = *table->lookupCost("bytes");
-    table->setLimit(bytes, found->get(bytes));
+  // A family of plans, one for each speed. What cannot be is not an error.
+  std::vector<LatencyPoint> family;
+  for (const LatencyLimit &speed : request.frontierLatency) {
+    Problem problem = *table;
+    double limit = latency.setLimit(speed);
+    auto fast = latency.run(problem);
+    if (fast)
+      family.push_back({limit, std::move(problem), std::move(*fast)});
+    else
+      notes.push_back("--frontier-latency " + speed.spelling + ": " +
+                      llvm::toString(fast.takeError()));
   }
   choice.plan = makePlan(subject.sites.sites, *table, *found);
   auto alternatives =
-      getAlternatives(request, subject, std::move(*table), *found);
+      getAlternatives(request, subject, std::move(*table), *found, family);
   if (!alternatives)
     return alternatives.takeError();
   choice.alternatives = std::move(*alternatives);

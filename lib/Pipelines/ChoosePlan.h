@@ -12,6 +12,7 @@
 #include "compress/Plan/Plan.h"
 #include "compress/Search/LevelDatabase.h"
 #include "compress/Search/Search.h"
+#include "compress/Search/Work.h"
 
 namespace compress {
 
@@ -32,7 +33,16 @@ struct PlanRequest {
   std::optional<SizeLimit> maxSize;
   std::optional<double> maxDrop;
   std::optional<LatencyLimit> maxLatency;
+  std::optional<double> maxBits, maxError;
+  std::optional<CostLimit> maxFlops, maxBops, maxEnergy;
+  std::optional<SizeLimit> maxMemory;
+  /// Null for the default.
+  const QualityMeasure *quality = nullptr;
+  /// What is minimized, as the problem names it: "error", "bytes", "seconds",
+  /// "flops", "bops", "joules". With `maxDrop` it is a cost.
+  std::string objective = "error";
   std::vector<SizeLimit> frontier;
+  std::vector<LatencyLimit> frontierLatency;
   std::vector<SiteRule> rules;
   std::vector<std::string> same;
   bool sameSiblings = false;
@@ -42,6 +52,8 @@ struct PlanRequest {
   bool layerErrors = false;
   bool weighLevels = false;
 
+  /// The option of the first limit, for errors.
+  llvm::StringRef getLimitOption() const;
   /// Whether every site stays float.
   bool isFloat() const { return level && level->isNone(); }
 };
@@ -67,8 +79,16 @@ struct PlanSubject {
       predictSite;
   /// Seconds of one run of the model with a plan (null: of the float model).
   llvm::function_ref<llvm::Expected<double>(const Plan *)> timePlan;
+  /// The work of a site in one run at a level.
+  llvm::function_ref<llvm::Expected<SiteWork>(const Site &, const Level &)>
+      measureWork;
+  /// Bytes that one run takes, weights and all, with a plan (null: of the float
+  /// model).
+  llvm::function_ref<llvm::Expected<uint64_t>(const Plan *)> measureMemory;
   /// The model to run plans on calibration data; null without data.
   llvm::function_ref<llvm::Expected<StitchedModel *>()> stitch;
+  /// What `stitch` runs on, with labels if there are any; null without data.
+  const EvaluationData *calibration = nullptr;
 };
 
 /// A plan to run beside the chosen one.

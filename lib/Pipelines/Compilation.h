@@ -21,6 +21,17 @@ using Module = mlir::OwningOpRef<mlir::ModuleOp>;
 Module clone(const Module &module);
 mlir::FunctionOpInterface getMain(mlir::ModuleOp module);
 
+/// Inputs of one shape to time a model on.
+struct TimedSample {
+  std::string shape;
+  /// Weights add up to 1.
+  double weight;
+  std::vector<NpyArray> inputs;
+  /// Made when they are first needed.
+  std::optional<SiteTimer> timer;
+  std::optional<ShapedModel> shaped;
+};
+
 /// One compile, stage by stage.
 class Compilation {
 public:
@@ -36,10 +47,14 @@ public:
 private:
   llvm::Error importModel();
   llvm::Error readData();
+  llvm::Error holdOut();
   llvm::Error calibrate();
   llvm::Error choose();
   llvm::Error apply();
   llvm::Error exportModel();
+  /// Writes a model as the chosen consumer of ONNX takes it.
+  llvm::Error writeONNX(Module exported, llvm::StringRef path,
+                        bool emits = false);
   llvm::Error compile();
   llvm::Error measure();
   llvm::Error compareAlternatives();
@@ -59,22 +74,37 @@ private:
   llvm::Expected<JITModel *> getFloatModel();
   /// How much worse the model gets with a plan.
   llvm::Expected<double> measureDrop(const Plan &plan);
+  /// What the user's command says about the model with a plan (null: float).
+  llvm::Expected<double> measureByCommand(const Plan *plan);
+  /// The same about the model that was compiled.
+  llvm::Error measureResultByCommand();
   llvm::Error measureLatencies(JITModel &floatModel, JITModel &model);
+  /// Seconds of one run of each, the weighted mean over shapes.
+  llvm::Expected<std::vector<double>>
+  timeModels(llvm::ArrayRef<JITModel *> models, double seconds);
   /// The float model with a plan, running in this process.
   /// Evaluates what needs no compilation: plans that round no activations.
   llvm::Error evaluateStitched(StitchedModel &model);
   llvm::Expected<JITModel> makeModel(const Plan &plan);
-  /// What the model is timed on.
-  llvm::Expected<std::vector<NpyArray>> getTimedSample();
+  /// What the model is timed on: one sample for each shape that counts.
+  llvm::Expected<llvm::MutableArrayRef<TimedSample>> getTimedSamples();
   /// What models are compared on, and at most how many samples of it.
   std::pair<std::optional<EvaluationData>, int64_t> getComparedSamples();
   llvm::Expected<double> timeSite(const Site &site, const Level &level);
+  llvm::Expected<SiteTimer *> getTimer(TimedSample &sample);
+  /// What the target predicts; nothing where it cannot.
   llvm::Expected<std::optional<double>> predictSite(const Site &site,
                                                     const Level &level);
-  llvm::Expected<SiteTimer *> getSiteTimer();
   /// Fills in the predicted times of the report.
-  llvm::Error predictSites();
+  llvm::Error predictSites(llvm::MutableArrayRef<SiteResult> results);
+  /// Null: of the float model. Plans take turns with it.
   llvm::Expected<double> timePlan(const Plan *plan);
+  llvm::Expected<SiteWork> measureWork(const Site &site, const Level &level,
+                                       CompressedTensorType stored);
+  llvm::Expected<uint64_t> measureMemory(const Plan *plan);
+  llvm::Expected<uint64_t> measureMemory(JITModel &model);
+  /// Fills in what the sites of the report take.
+  void countWork(llvm::MutableArrayRef<SiteResult> results);
 
   llvm::Error openCache();
   ApplyOptions getApplyOptions();
@@ -93,10 +123,16 @@ private:
   std::vector<InputSpec> inputs;
   std::optional<CalibrationData> data;
   std::optional<EvaluationData> evaluation;
+  /// `data` with labels, where a measure wants them.
+  std::optional<EvaluationData> labelledData;
+  std::optional<double> commandOfFloat;
   std::optional<Statistics> statistics;
   std::unique_ptr<ContentCache> cache;
   LevelDatabase database;
-  std::optional<SiteTimer> siteTimer;
+  std::vector<TimedSample> timedSamples;
+  EnergyModel energy;
+  /// Of the float model when `timePlan` was first asked for it.
+  std::optional<double> floatSeconds;
   Plan plan;
   std::vector<Alternative> alternatives;
   /// Nothing was encoded: both models are the same.

@@ -5,8 +5,12 @@
 //===----------------------------------------------------------------------===//
 
 #include "Compilation.h"
+#include "QualityCommand.h"
 #include "compress/Support/Format.h"
 #include "compress/Support/ProgressBar.h"
+#include "llvm/ADT/ScopeExit.h"
+#include "llvm/ADT/SmallString.h"
+#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 
 using namespace mlir;
@@ -47,139 +51,100 @@ llvm::Expected<JITModel> Compilation::makeModel(const Plan &candidate) {
   return JITModel::create(std::move(*compiled), options.threads);
 }
 
+llvm::Expected<double> Compilation::measureByCommand(const Plan *candidate) {
+  if (!candidate && commandOfFloat)
+    return *commandOfFloat;
+  llvm::SmallString<128> folder;
+  if (std::error_code code =
+          llvm::sys::fs::createUniqueDirectory("compress-quality", folder))
+    return llvm::createStringError("no temporary folder: " + code.message());
+  auto remove =
+      llvm::make_scope_exit([&] { llvm::sys::fs::remove_directories(folder); });
+  Module copy = clone(floatModule);
+  if (candidate) {
+    auto applied = applyPlan(getMain(*copy), *candidate, getApplyOptions());
+    if (!applied)
+      return applied.takeError();
+  }
+  if (llvm::Error error =
+          writeONNX(clone(copy), (folder + "/model.onnx").str()))
+    return std::move(error);
+  auto model = compileModule(std::move(copy), target, options.machines);
+  if (!model)
+    return model.takeError();
+  if (llvm::Error error = model->writeArtifacts(folder))
+    return std::move(error);
+  auto value =
+      runQualityCommand(options.qualityCommand, folder, options.qualityTimeout);
+  if (!value)
+    return atOption("--quality-command", value.takeError());
+  if (!candidate)
+    commandOfFloat = *value;
+  return *value;
+}
+
+llvm::Error Compilation::measureResultByCommand() {
+  QualityResult quality;
+  quality.measure = "quality command";
+  quality.format = "%.6g";
+  if (options.compare) {
+    auto ofFloat = measureByCommand(nullptr);
+    if (!ofFloat)
+      return ofFloat.takeError();
+    quality.reference = *ofFloat;
+  }
+  // In a folder of its own, so that what the program leaves is no artifact.
+  llvm::SmallString<128> folder;
+  if (std::error_code code =
+          llvm::sys::fs::createUniqueDirectory("compress-quality", folder))
+    return llvm::createStringError("no temporary folder: " + code.message());
+  auto remove =
+      llvm::make_scope_exit([&] { llvm::sys::fs::remove_directories(folder); });
+  std::error_code code;
+  for (llvm::sys::fs::directory_iterator it(output.getStaging(), code), end;
+       it != end && !code; it.increment(code)) {
+    llvm::SmallString<128> link(folder), file(it->path());
+    llvm::sys::path::append(link, llvm::sys::path::filename(it->path()));
+    if ((code = llvm::sys::fs::make_absolute(file)))
+      break;
+    code = llvm::sys::fs::create_link(file, link);
+  }
+  if (code)
+    return llvm::createStringError(folder + ": " + code.message());
+  auto own =
+      runQualityCommand(options.qualityCommand, folder, options.qualityTimeout);
+  if (!own)
+    return atOption("--quality-command", own.takeError());
+  quality.model = *own;
+  if (quality.reference)
+    quality.drop = *quality.reference - quality.model;
+  if (!report.evaluation)
+    report.evaluation.emplace();
+  report.evaluation->quality = std::move(quality);
+  return llvm::Error::success();
+}
+
 llvm::Expected<double> Compilation::measureDrop(const Plan &candidate) {
+  if (!options.qualityCommand.empty()) {
+    auto ofFloat = measureByCommand(nullptr);
+    if (!ofFloat)
+      return ofFloat.takeError();
+    auto own = measureByCommand(&candidate);
+    if (!own)
+      return own.takeError();
+    return *ofFloat - *own;
+  }
   auto reference = getFloatModel();
   if (!reference)
     return reference.takeError();
   auto model = makeModel(candidate);
   if (!model)
     return model.takeError();
-  auto result = evaluate(**reference, *model, *evaluation);
+  auto result =
+      evaluate(**reference, *model, *evaluation, INT64_MAX, request.quality);
   if (!result)
     return result.takeError();
   return result->getDrop();
-}
-
-llvm::Expected<std::vector<NpyArray>> Compilation::getTimedSample() {
-  if (evaluation)
-    return evaluation->samples.getSample(0);
-  if (data)
-    return data->getSample(0);
-  return makeRandomInputs(inputs, options.seed);
-}
-
-llvm::Expected<SiteTimer *> Compilation::getSiteTimer() {
-  if (!siteTimer) {
-    auto sample = getTimedSample();
-    if (!sample)
-      return sample.takeError();
-    auto timer = SiteTimer::create(
-        *floatModule, *sample, database,
-        {&target, options.machines.front(), options.threads, options.seed});
-    if (!timer)
-      return timer.takeError();
-    siteTimer.emplace(std::move(*timer));
-  }
-  return &*siteTimer;
-}
-
-llvm::Expected<double> Compilation::timeSite(const Site &site,
-                                             const Level &level) {
-  auto timer = getSiteTimer();
-  if (!timer)
-    return timer.takeError();
-  return (*timer)->getSeconds(site, level);
-}
-
-llvm::Expected<std::optional<double>>
-Compilation::predictSite(const Site &site, const Level &level) {
-  auto timer = getSiteTimer();
-  if (!timer) {
-    // Shapes that depend on data, say: the times stay unknown.
-    llvm::consumeError(timer.takeError());
-    return std::nullopt;
-  }
-  return (*timer)->predictSeconds(site, level);
-}
-
-llvm::Error Compilation::predictSites() {
-  SiteList list = findSites(getMain(*floatModule));
-  Level none = llvm::cantFail(Level::parse("f32"));
-  double before = 0, after = 0;
-  for (SiteResult &result : report.sites) {
-    const Site *site = list.lookup(result.name);
-    auto level = Level::parse(result.level);
-    if (!site || !level) {
-      llvm::consumeError(level.takeError());
-      return llvm::Error::success();
-    }
-    auto asFloat = predictSite(*site, none);
-    if (!asFloat)
-      return asFloat.takeError();
-    auto seconds = predictSite(*site, *level);
-    if (!seconds)
-      return seconds.takeError();
-    if (!*asFloat || !*seconds)
-      return llvm::Error::success();
-    result.predictedSeconds = *seconds;
-    before += **asFloat;
-    after += **seconds;
-  }
-  if (!report.sites.empty())
-    report.predictedSeconds = {before, after};
-  return llvm::Error::success();
-}
-
-llvm::Expected<double> Compilation::timePlan(const Plan *candidate) {
-  auto sample = getTimedSample();
-  if (!sample)
-    return sample.takeError();
-  auto measure = [&](JITModel &model) -> llvm::Expected<double> {
-    auto latencies = compress::measureLatencies({&model}, *sample);
-    if (!latencies)
-      return latencies.takeError();
-    return latencies->front().median;
-  };
-  if (!candidate) {
-    auto model = getFloatModel();
-    if (!model)
-      return model.takeError();
-    return measure(**model);
-  }
-  auto model = makeModel(*candidate);
-  if (!model)
-    return model.takeError();
-  return measure(*model);
-}
-
-llvm::Error Compilation::measureLatencies(JITModel &floatModel,
-                                          JITModel &model) {
-  auto sample = getTimedSample();
-  if (!sample)
-    return sample.takeError();
-  SmallVector<JITModel *> models{&model};
-  if (&floatModel != &model)
-    models.push_back(&floatModel);
-  auto latencies = compress::measureLatencies(models, *sample);
-  if (!latencies)
-    return latencies.takeError();
-  report.latencyAfter = latencies->front();
-  if (isFloat || models.size() > 1)
-    report.latencyBefore = latencies->back();
-  // Float is timed again, since machines change their speed.
-  if (options.maxLatency && report.latencyBefore) {
-    double limit = options.maxLatency->getSeconds(report.latencyBefore->median);
-    double time = report.latencyAfter->median;
-    report.notes.push_back(
-        "--max-latency: " + formatDuration(limit) + " asked for, " +
-        formatDuration(time) + " in the end" +
-        (time > limit * 1.05 ? ": slower than promised, the machine was busy"
-                             : ""));
-  }
-  for (auto [input, array] : llvm::zip_equal(inputs, *sample))
-    report.latencyInputs += (report.latencyInputs.empty() ? "" : ", ") +
-                            input.name + " " + describe(array);
-  return llvm::Error::success();
 }
 
 std::pair<std::optional<EvaluationData>, int64_t>
@@ -188,8 +153,10 @@ Compilation::getComparedSamples() {
   constexpr int64_t maxCalibrationSamples = 64;
   if (evaluation || !data || isFloat || !options.compare)
     return {evaluation, INT64_MAX};
-  return {EvaluationData{options.data, *data, std::nullopt, 1},
-          maxCalibrationSamples};
+  EvaluationData samples;
+  samples.path = options.data;
+  samples.samples = *data;
+  return {std::move(samples), maxCalibrationSamples};
 }
 
 llvm::Error Compilation::evaluateStitched(StitchedModel &model) {
@@ -217,7 +184,8 @@ llvm::Error Compilation::evaluateStitched(StitchedModel &model) {
     auto loaded = model.load(pointers);
     if (!loaded)
       return loaded.takeError();
-    auto result = evaluate(**reference, **loaded, *samples, maxSamples);
+    auto result =
+        evaluate(**reference, **loaded, *samples, maxSamples, request.quality);
     if (!result)
       return result.takeError();
     alternative.point.evaluation = std::move(*result);
@@ -244,17 +212,15 @@ llvm::Error Compilation::compareAlternatives() {
       auto model = makeModel(alternative.plan);
       if (!model)
         return model.takeError();
-      auto result = evaluate(**reference, *model, *samples, maxSamples);
+      auto result =
+          evaluate(**reference, *model, *samples, maxSamples, request.quality);
       if (!result)
         return result.takeError();
       point.evaluation = std::move(*result);
-      auto sample = getTimedSample();
-      if (!sample)
-        return sample.takeError();
-      auto latencies = compress::measureLatencies({&*model}, *sample, 0.1);
-      if (!latencies)
-        return latencies.takeError();
-      point.seconds = latencies->front().median;
+      auto seconds = timeModels({&*model}, 0.1);
+      if (!seconds)
+        return seconds.takeError();
+      point.seconds = seconds->front();
     }
     report.points.push_back(std::move(point));
     bar.update(index + 1);
@@ -287,17 +253,22 @@ llvm::Error Compilation::measure() {
   if (samples) {
     int64_t total = std::min(samples->samples.size(), maxSamples);
     ProgressBar bar("evaluate", total);
-    auto result = evaluate(*reference, *model, *samples, total,
+    auto result = evaluate(*reference, *model, *samples, total, request.quality,
                            [&](int64_t done, int64_t) { bar.update(done); });
     if (!result)
       return result.takeError();
     report.evaluation = std::move(*result);
     report.evaluationFile = llvm::sys::path::filename(samples->path);
+    report.judgesCalibration = !evaluation;
     if (!options.compare && !isFloat) {
       report.evaluation->reference.reset();
       report.evaluation->outputs.clear();
+      report.evaluation->quality.reset();
     }
   }
+  if (!options.qualityCommand.empty())
+    if (llvm::Error error = measureResultByCommand())
+      return error;
   if (llvm::Error error = measureLatencies(*reference, *model)) {
     std::string reason = llvm::toString(std::move(error));
     if (evaluation || data)

@@ -21,7 +21,10 @@
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 #include <chrono>
+#include <cmath>
 #include <mutex>
+#include <numeric>
+#include <random>
 
 using namespace mlir;
 using namespace compress;
@@ -99,16 +102,62 @@ llvm::Error Compilation::importModel() {
   return emit.write("simplify", *floatModule, output.getStaging());
 }
 
+/// Splits the data at random, for the same seed alike.
+llvm::Error Compilation::holdOut() {
+  auto all = EvaluationData::load(options.data, inputs);
+  if (!all)
+    return atFile(options.data, all.takeError());
+  int64_t total = all->samples.size();
+  if (total < 2)
+    return atFile(options.data,
+                  llvm::createStringError("--holdout: one sample cannot be "
+                                          "split"));
+  int64_t count = std::clamp<int64_t>(
+      int64_t(std::ceil(double(total) * options.holdout)), 1, total - 1);
+  std::vector<int64_t> order(total);
+  std::iota(order.begin(), order.end(), 0);
+  // The standard's shuffle is not the same everywhere.
+  std::mt19937_64 random(options.seed);
+  for (int64_t i = total - 1; i > 0; --i)
+    std::swap(order[i], order[random() % uint64_t(i + 1)]);
+  std::vector<int64_t> held(order.begin(), order.begin() + count);
+  std::vector<int64_t> rest(order.begin() + count, order.end());
+  llvm::sort(held);
+  llvm::sort(rest);
+  auto judged = all->select(held);
+  if (!judged)
+    return judged.takeError();
+  evaluation = std::move(*judged);
+  auto kept = all->select(rest);
+  if (!kept)
+    return kept.takeError();
+  labelledData = std::move(*kept);
+  data = labelledData->samples;
+  report.heldOut = std::move(held);
+  return llvm::Error::success();
+}
+
 llvm::Error Compilation::readData() {
   auto specs = getInputSpecs(getMain(*floatModule));
   if (!specs)
     return inModel(specs.takeError());
   inputs = std::move(*specs);
-  if (!options.data.empty()) {
-    auto samples = CalibrationData::load(options.data, inputs);
-    if (!samples)
-      return atFile(options.data, samples.takeError());
-    data = std::move(*samples);
+  if (options.holdout > 0) {
+    if (llvm::Error error = holdOut())
+      return error;
+  } else if (!options.data.empty()) {
+    if (request.quality && options.refine) {
+      auto labelled = EvaluationData::load(options.data, inputs);
+      if (!labelled)
+        return atFile(options.data, labelled.takeError());
+      labelledData = std::move(*labelled);
+      data = labelledData->samples;
+    } else {
+      auto samples = CalibrationData::load(options.data, inputs);
+      if (!samples)
+        return atFile(options.data, samples.takeError());
+      data = std::move(*samples);
+    }
   }
   if (!options.eval.empty()) {
     auto samples = EvaluationData::load(options.eval, inputs);
@@ -116,6 +165,10 @@ llvm::Error Compilation::readData() {
       return atFile(options.eval, samples.takeError());
     evaluation = std::move(*samples);
   }
+  // Shapes that the model has not are wrong whether they are needed or not.
+  if (!options.shape.empty() || !options.timeAt.empty())
+    if (auto samples = getTimedSamples(); !samples)
+      return samples.takeError();
   return llvm::Error::success();
 }
 
@@ -170,7 +223,7 @@ llvm::Error Compilation::choose() {
   auto predictOneSite = [this](const Site &site, const Level &level) {
     return predictSite(site, level);
   };
-  auto timeModel = [this](const Plan *plan) { return timePlan(plan); };
+  auto timeWhole = [this](const Plan *plan) { return timePlan(plan); };
   std::optional<StitchedModel> stitched;
   auto stitch = [&]() -> llvm::Expected<StitchedModel *> {
     constexpr size_t maxSamples = 64;
@@ -182,18 +235,64 @@ llvm::Error Compilation::choose() {
     stitched.emplace(std::move(*model));
     return &*stitched;
   };
-  PlanSubject subject{list,        getConstantBytes(*floatModule),
-                      database,    measure,
-                      timeOneSite, predictOneSite,
-                      timeModel,   nullptr};
-  if (data)
+  auto measureSiteWork = [&](const Site &site,
+                             const Level &level) -> llvm::Expected<SiteWork> {
+    if (level.isNone())
+      return measureWork(site, level, {});
+    auto summary = database.getSummary(site, level);
+    if (!summary)
+      return summary.takeError();
+    return measureWork(site, level, summary->type);
+  };
+  auto measurePlanMemory = [this](const Plan *plan) {
+    return measureMemory(plan);
+  };
+  PlanSubject subject{list,
+                      getConstantBytes(*floatModule),
+                      database,
+                      measure,
+                      timeOneSite,
+                      predictOneSite,
+                      timeWhole,
+                      measureSiteWork,
+                      measurePlanMemory,
+                      nullptr,
+                      nullptr};
+  EvaluationData unlabelled;
+  if (data) {
     subject.stitch = stitch;
+    unlabelled.samples = *data;
+    subject.calibration = labelledData ? &*labelledData : &unlabelled;
+  }
+  if (!options.energyModel.empty()) {
+    auto loaded = EnergyModel::load(options.energyModel);
+    if (!loaded)
+      return atOption("--energy-model", loaded.takeError());
+    energy = *loaded;
+  }
   auto chosen = choosePlan(request, subject, report.notes);
   if (!chosen)
     return inModel(chosen.takeError());
   plan = std::move(chosen->plan);
   alternatives = std::move(chosen->alternatives);
   report.choice = request.description;
+  unsigned numPlans = 0;
+  for (Alternative &alternative : alternatives) {
+    SearchPoint &point = alternative.point;
+    if (point.isBaseline())
+      continue;
+    if (point.isChosen) {
+      point.planFile = "plan.yaml";
+      continue;
+    }
+    point.planFile = "plan-" + std::to_string(++numPlans) + ".yaml";
+    if (options.dryRun)
+      continue;
+    alternative.plan.model = llvm::sys::path::filename(options.model);
+    if (llvm::Error error =
+            alternative.plan.save(output.getFile(point.planFile)))
+      return error;
+  }
   if (options.stitchFrontier && options.compare && stitched)
     return evaluateStitched(*stitched);
   return llvm::Error::success();
@@ -221,11 +320,10 @@ llvm::Error Compilation::apply() {
     report.bytesAfter += site.bytesAfter;
     isFloat &= site.level == "f32";
   }
-  report.sites = applied->sites;
-  if (llvm::Error error = predictSites())
+  countWork(applied->sites);
+  if (llvm::Error error = predictSites(applied->sites))
     return inModel(std::move(error));
-  for (auto [site, known] : llvm::zip_equal(applied->sites, report.sites))
-    site.predictedSeconds = known.predictedSeconds;
+  report.sites = applied->sites;
   if (llvm::Error error =
           applied->toPlan(llvm::sys::path::filename(options.model))
               .save(output.getFile("plan.yaml")))
@@ -233,25 +331,29 @@ llvm::Error Compilation::apply() {
   return emit.write("plan", *module, output.getStaging());
 }
 
-llvm::Error Compilation::exportModel() {
-  Module exported = clone(module);
+llvm::Error Compilation::writeONNX(Module exported, StringRef path,
+                                   bool emits) {
   PassManager pm(&context);
   ConvertCompressToONNXOptions conversion;
   conversion.profile = options.profile;
   pm.addPass(createConvertCompressToONNX(conversion));
   if (failed(pm.run(*exported)))
     return diagnostics.takeError("cannot be exported to ONNX");
-  if (llvm::Error error = emit.write("onnx", *exported, output.getStaging()))
-    return error;
+  if (emits)
+    if (llvm::Error error = emit.write("onnx", *exported, output.getStaging()))
+      return error;
   onnx::ExportOptions exportOptions;
   // Protobuf's limit is 2 GB, with the graph.
   constexpr uint64_t largestInline = 1800000000;
   if (getConstantBytes(*exported) > largestInline)
     exportOptions.externalThreshold = 1024;
-  if (failed(onnx::exportONNX(*exported, output.getFile("model.onnx"),
-                              exportOptions)))
+  if (failed(onnx::exportONNX(*exported, path, exportOptions)))
     return diagnostics.takeError("cannot be exported to ONNX");
   return llvm::Error::success();
+}
+
+llvm::Error Compilation::exportModel() {
+  return writeONNX(clone(module), output.getFile("model.onnx"), /*emits=*/true);
 }
 
 llvm::Error Compilation::compile() {

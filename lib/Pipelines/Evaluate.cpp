@@ -6,7 +6,6 @@
 
 #include "compress/Pipelines/Evaluate.h"
 #include "compress/Support/Format.h"
-#include "llvm/ADT/APFloat.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 #include <algorithm>
@@ -65,20 +64,75 @@ EvaluationData::load(StringRef path, ArrayRef<InputSpec> inputs) {
       return llvm::createStringError(path + ": array '" + name +
                                      "': " + message);
     };
-    if (name != "labels")
-      return fail("is neither an input of the model nor 'labels'");
+    if (name != "labels" && name != "targets")
+      return fail(
+          "is neither an input of the model nor 'labels' nor 'targets'");
+    int64_t rows = data.samples.size() * data.rowsPerSample;
+    if (array.shape.empty() || array.shape[0] != rows)
+      return fail("there are " + Twine(rows) + " samples, but the " + name +
+                  " are " + describe(array));
+    if (name == "targets") {
+      if (!toFloats(array))
+        return fail("targets are floats, not " + describe(array));
+      data.targets = array;
+      continue;
+    }
     auto labels = toInt64(array);
     if (!labels)
       return fail("labels are integers, not " + describe(array));
     if (!*labels)
       return labels->takeError();
-    int64_t rows = data.samples.size() * data.rowsPerSample;
-    if (array.shape.empty() || array.shape[0] != rows)
-      return fail("there are " + Twine(rows) + " samples, but the labels are " +
-                  describe(array));
     data.labels = std::move(**labels);
   }
   return data;
+}
+
+/// The rows of sample `index`.
+static std::optional<NpyArray> getRows(const std::optional<NpyArray> &all,
+                                       int64_t index, int64_t rows) {
+  if (!all)
+    return std::nullopt;
+  NpyArray part = *all;
+  size_t bytes = part.data.size() / part.shape[0] * rows;
+  part.data = part.data.slice(index * bytes, bytes);
+  part.shape[0] = rows;
+  return part;
+}
+
+std::optional<NpyArray> EvaluationData::getLabels(int64_t index) const {
+  return getRows(labels, index, rowsPerSample);
+}
+
+std::optional<NpyArray> EvaluationData::getTargets(int64_t index) const {
+  return getRows(targets, index, rowsPerSample);
+}
+
+llvm::Expected<EvaluationData>
+EvaluationData::select(ArrayRef<int64_t> indices) const {
+  EvaluationData chosen;
+  chosen.path = path;
+  chosen.samples = samples.select(indices);
+  chosen.rowsPerSample = rowsPerSample;
+  auto gather = [&](const std::optional<NpyArray> &all,
+                    std::optional<NpyArray> &part) -> llvm::Error {
+    if (!all)
+      return llvm::Error::success();
+    SmallVector<int64_t> shape(all->shape.begin(), all->shape.end());
+    shape[0] = rowsPerSample * int64_t(indices.size());
+    auto array = NpyArray::allocate(all->dtype, shape);
+    if (!array)
+      return array.takeError();
+    char *to = array->mutableData();
+    for (int64_t index : indices)
+      to = llvm::copy(getRows(all, index, rowsPerSample)->data, to);
+    part = std::move(*array);
+    return llvm::Error::success();
+  };
+  if (llvm::Error error = gather(labels, chosen.labels))
+    return std::move(error);
+  if (llvm::Error error = gather(targets, chosen.targets))
+    return std::move(error);
+  return chosen;
 }
 
 //===----------------------------------------------------------------------===//
@@ -90,6 +144,8 @@ double Score::getPerplexity() const {
 }
 
 double Evaluation::getDrop() const {
+  if (quality)
+    return quality->drop;
   if (reference && model) {
     if (!isPerToken)
       return reference->getAccuracy() - model->getAccuracy();
@@ -103,59 +159,18 @@ double Evaluation::getDrop() const {
   return worst;
 }
 
-/// The values of a float array; nothing for other types.
-static std::optional<std::vector<float>> toFloats(const NpyArray &array) {
-  auto halves = [&](const llvm::fltSemantics &semantics) {
-    std::vector<float> values;
-    values.reserve(array.size());
-    for (uint16_t bits : array.as<uint16_t>()) {
-      llvm::APFloat value(semantics, llvm::APInt(16, bits));
-      bool exact;
-      value.convert(llvm::APFloat::IEEEsingle(),
-                    llvm::APFloat::rmNearestTiesToEven, &exact);
-      values.push_back(value.convertToFloat());
-    }
-    return values;
-  };
-  switch (array.dtype) {
-  case COMPRESS_DTYPE_F32: {
-    ArrayRef<float> values = array.as<float>();
-    return std::vector<float>(values.begin(), values.end());
-  }
-  case COMPRESS_DTYPE_F64: {
-    ArrayRef<double> values = array.as<double>();
-    return std::vector<float>(values.begin(), values.end());
-  }
-  case COMPRESS_DTYPE_F16:
-    return halves(llvm::APFloat::IEEEhalf());
-  case COMPRESS_DTYPE_BF16:
-    return halves(llvm::APFloat::BFloat());
-  default:
-    return std::nullopt;
-  }
-}
-
 /// Adds the agreement of logits [rows, classes] with labels [rows].
-static llvm::Error addScore(Score &score, ArrayRef<float> logits,
-                            ArrayRef<int64_t> labels) {
+static void addScore(Score &score, ArrayRef<float> logits,
+                     ArrayRef<int64_t> labels) {
   size_t classes = logits.size() / labels.size();
   for (auto [row, label] : llvm::enumerate(labels)) {
     if (label < 0)
       continue;
-    if (static_cast<size_t>(label) >= classes)
-      return llvm::createStringError("label " + Twine(label) +
-                                     " is not one of the model's " +
-                                     Twine(classes) + " classes");
     ArrayRef<float> values = logits.slice(row * classes, classes);
-    const float *top = llvm::max_element(values);
-    double sum = 0;
-    for (float value : values)
-      sum += std::exp(static_cast<double>(value) - *top);
     ++score.labels;
-    score.correct += top - values.begin() == label;
-    score.crossEntropy += std::log(sum) + *top - values[label];
+    score.correct += llvm::max_element(values) - values.begin() == label;
+    score.crossEntropy += getLogSum(values) - values[label];
   }
-  return llvm::Error::success();
 }
 
 namespace {
@@ -190,12 +205,14 @@ struct ErrorSums {
 /// One evaluation in progress.
 class Evaluator {
 public:
-  Evaluator(JITModel &reference, JITModel &model, const EvaluationData &data)
+  Evaluator(JITModel &reference, JITModel &model, const EvaluationData &data,
+            const QualityMeasure *measure)
       : reference(reference), model(model), data(data),
+        meter(measure ? measure->createMeter() : nullptr),
         sums(model.getInfo().num_outputs) {}
 
   llvm::Error addSample(int64_t index);
-  Evaluation finish(int64_t samples);
+  llvm::Expected<Evaluation> finish(int64_t samples);
 
 private:
   llvm::Error addLabels(int64_t index, ArrayRef<NpyArray> expected,
@@ -203,6 +220,7 @@ private:
 
   JITModel &reference, &model;
   const EvaluationData &data;
+  std::unique_ptr<QualityMeter> meter;
   std::vector<ErrorSums> sums;
   Score referenceScore, modelScore;
   int labelled = -1;
@@ -211,32 +229,14 @@ private:
 
 llvm::Error Evaluator::addLabels(int64_t index, ArrayRef<NpyArray> expected,
                                  ArrayRef<NpyArray> actual) {
-  NpyArray labels = *data.labels;
-  int64_t count = labels.size() / data.samples.size();
-  labels.shape[0] = data.rowsPerSample;
-  ArrayRef<int64_t> values = labels.as<int64_t>().slice(index * count, count);
-  if (labelled < 0) {
-    // Classes lie along the last axis of an output, labels along the others.
-    std::string shapes;
-    for (auto [i, output] : llvm::enumerate(actual)) {
-      ArrayRef<int64_t> shape = output.shape;
-      shapes += (i ? ", " : "") + describe(output);
-      if (labelled < 0 && !shape.empty() && shape.back() > 0 &&
-          shape.drop_back() == ArrayRef<int64_t>(labels.shape) &&
-          toFloats(output))
-        labelled = i;
-    }
-    if (labelled < 0)
-      return llvm::createStringError(
-          "labels of shape " + formatShape(labels.shape) +
-          " fit no output: they take the shape of an output without its last "
-          "axis, and the outputs are " +
-          shapes);
-  }
-  if (llvm::Error error =
-          addScore(referenceScore, *toFloats(expected[labelled]), values))
-    return error;
-  return addScore(modelScore, *toFloats(actual[labelled]), values);
+  NpyArray labels = *data.getLabels(index);
+  auto rows = getLabelledRows({expected, actual, &labels, nullptr});
+  if (!rows)
+    return rows.takeError();
+  labelled = int(rows->output);
+  addScore(referenceScore, rows->reference, rows->labels);
+  addScore(modelScore, rows->outputs, rows->labels);
+  return llvm::Error::success();
 }
 
 llvm::Error Evaluator::addSample(int64_t index) {
@@ -260,11 +260,19 @@ llvm::Error Evaluator::addSample(int64_t index) {
     if (values)
       sum.add(*toFloats(before), *values);
   }
+  if (meter) {
+    std::optional<NpyArray> labels = data.getLabels(index),
+                            targets = data.getTargets(index);
+    if (llvm::Error error =
+            meter->add({expected, *actual, labels ? &*labels : nullptr,
+                        targets ? &*targets : nullptr}))
+      return error;
+  }
   return data.labels ? addLabels(index, expected, *actual)
                      : llvm::Error::success();
 }
 
-Evaluation Evaluator::finish(int64_t samples) {
+llvm::Expected<Evaluation> Evaluator::finish(int64_t samples) {
   Evaluation result;
   result.samples = samples;
   const CompressModelInfo &info = model.getInfo();
@@ -277,14 +285,21 @@ Evaluation Evaluator::finish(int64_t samples) {
     result.reference = referenceScore;
     result.model = modelScore;
   }
+  if (meter) {
+    auto quality = meter->finish();
+    if (!quality)
+      return quality.takeError();
+    result.quality = std::move(*quality);
+  }
   return result;
 }
 
 llvm::Expected<Evaluation>
 compress::evaluate(JITModel &reference, JITModel &model,
                    const EvaluationData &data, int64_t maxSamples,
+                   const QualityMeasure *measure,
                    llvm::function_ref<void(int64_t, int64_t)> progress) {
-  Evaluator evaluator(reference, model, data);
+  Evaluator evaluator(reference, model, data, measure);
   int64_t samples = std::min(data.samples.size(), maxSamples);
   for (int64_t i = 0; i < samples; ++i) {
     if (llvm::Error error = evaluator.addSample(i))
@@ -293,7 +308,13 @@ compress::evaluate(JITModel &reference, JITModel &model,
     if (progress)
       progress(i + 1, samples);
   }
-  return evaluator.finish(samples);
+  auto result = evaluator.finish(samples);
+  if (!result)
+    return llvm::createStringError(data.path + ": " +
+                                   llvm::toString(result.takeError()));
+  if (result->quality)
+    result->quality->measure = measure->getName().str();
+  return result;
 }
 
 //===----------------------------------------------------------------------===//

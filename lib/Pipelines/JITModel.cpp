@@ -111,6 +111,11 @@ const CompressModelInfo &JITModel::getInfo() const {
   return impl->instance->info();
 }
 
+uint64_t JITModel::getMemoryBytes() const {
+  return impl->model.impl->weightsSize + impl->instance->preparedBytes() +
+         impl->instance->peakBytes();
+}
+
 void JITModel::setObserver(ObserveCallback callback) {
   impl->observer = std::move(callback);
   impl->instance->setObserver(

@@ -7,6 +7,7 @@
 #include "ChoosePlan.h"
 #include "compress/Support/Format.h"
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/FormatVariadic.h"
 #include <cmath>
 
 using namespace mlir;
@@ -85,6 +86,35 @@ llvm::Expected<LatencyLimit> LatencyLimit::parse(StringRef text) {
   return limit;
 }
 
+llvm::Expected<CostLimit> CostLimit::parse(StringRef text, StringRef unit) {
+  static const std::pair<StringRef, double> prefixes[] = {
+      {"k", 1e3},  {"M", 1e6},  {"G", 1e9},  {"T", 1e12},
+      {"m", 1e-3}, {"u", 1e-6}, {"n", 1e-9}, {"", 1}};
+  CostLimit limit;
+  limit.spelling = text.str();
+  StringRef digits = text.trim();
+  double factor = 1;
+  if (digits.consume_back("%")) {
+    limit.isFraction = true;
+    factor = 0.01;
+  } else {
+    bool hasUnit = !unit.empty() && digits.consume_back(unit);
+    for (const auto &[prefix, scale] : prefixes)
+      // Parts are of a unit only.
+      if ((scale >= 1 || hasUnit) && digits.consume_back(prefix)) {
+        factor = scale;
+        break;
+      }
+  }
+  double value;
+  if (digits.rtrim().getAsDouble(value) || !std::isfinite(value) || value <= 0)
+    return llvm::createStringError(
+        "'" + text + "' is not an amount; write 50% (of the float model), " +
+        (unit == "J" ? "2mJ or 0.5J" : "300M or 1.5G"));
+  limit.value = value * factor;
+  return limit;
+}
+
 double LatencyLimit::getSeconds(double whole) const {
   return isFraction ? value * whole : value;
 }
@@ -94,12 +124,29 @@ llvm::Error compress::atOption(StringRef option, llvm::Error error) {
                                  llvm::toString(std::move(error)));
 }
 
+StringRef PlanRequest::getLimitOption() const {
+  return maxSize     ? "--max-size"
+         : maxBits   ? "--max-bits"
+         : maxFlops  ? "--max-flops"
+         : maxBops   ? "--max-bops"
+         : maxEnergy ? "--max-energy"
+         : maxMemory ? "--max-memory"
+         : maxError  ? "--max-error"
+                     : "--max-latency";
+}
+
+/// What `--minimize` calls the costs of a problem.
+static constexpr std::pair<StringLiteral, StringLiteral> objectives[] = {
+    {"error", "error"}, {"bytes", "bytes"}, {"latency", "seconds"},
+    {"flops", "flops"}, {"bops", "bops"},   {"energy", "joules"}};
+
 llvm::Expected<PlanRequest> PlanRequest::parse(const CompilerOptions &options) {
   PlanRequest request;
   request.maxSize = options.maxSize;
   request.maxDrop = options.maxDrop;
   request.maxLatency = options.maxLatency;
   request.frontier = options.frontier;
+  request.frontierLatency = options.frontierLatency;
   request.same = options.same;
   request.sameSiblings = options.sameSiblings;
   request.numBaselines = options.numBaselines;
@@ -107,13 +154,42 @@ llvm::Expected<PlanRequest> PlanRequest::parse(const CompilerOptions &options) {
   request.refine = options.refine;
   request.layerErrors = options.layerErrors;
   request.weighLevels = options.weighLevels;
-  bool searches = options.maxSize || options.maxDrop || options.maxLatency;
+  request.maxBits = options.maxBits;
+  request.maxError = options.maxError;
+  request.maxFlops = options.maxFlops;
+  request.maxBops = options.maxBops;
+  request.maxEnergy = options.maxEnergy;
+  request.maxMemory = options.maxMemory;
+  bool searches = options.maxSize || options.maxDrop || options.maxLatency ||
+                  options.maxBits || options.maxError || options.maxFlops ||
+                  options.maxBops || options.maxEnergy || options.maxMemory;
+  bool limitsQuality = options.maxDrop || options.maxError;
+  StringRef minimize = options.minimize;
+  if (minimize.empty())
+    minimize = limitsQuality ? "bytes" : "error";
+  auto objective = llvm::find_if(
+      objectives, [&](const auto &row) { return row.first == minimize; });
+  if (objective == std::end(objectives))
+    return llvm::createStringError("--minimize: '" + minimize +
+                                   "' is none of error, bytes, latency, "
+                                   "flops, bops, energy");
+  request.objective = objective->second.str();
+  if (minimize != "error" && !limitsQuality)
+    return llvm::createStringError(
+        "--minimize: the plan of least " + minimize +
+        " is the worst one without a limit on what it loses: give --max-drop "
+        "or --max-error");
+  if (minimize == "error" && options.maxDrop)
+    return llvm::createStringError(
+        "--minimize: with --max-drop a cost is minimized, not the error");
   if (!options.level.empty() + !options.plan.empty() + searches > 1)
     return llvm::createStringError("give one of --level, --plan and a limit "
-                                   "(--max-size, --max-drop, --max-latency)");
+                                   "(--max-size, --max-drop, --max-latency, "
+                                   "...)");
   if (!searches && (!options.levels.empty() || !options.search.empty() ||
                     !options.rules.empty() || !options.same.empty() ||
-                    options.sameSiblings || !options.frontier.empty()))
+                    options.sameSiblings || !options.frontier.empty() ||
+                    !options.frontierLatency.empty()))
     return llvm::createStringError(
         StringRef(!options.levels.empty()   ? "--levels"
                   : !options.search.empty() ? "--search"
@@ -122,7 +198,7 @@ llvm::Expected<PlanRequest> PlanRequest::parse(const CompilerOptions &options) {
                   : options.sameSiblings    ? "--same-siblings"
                                             : "--frontier") +
         ": a search needs a limit: give --max-size, --max-drop or "
-        "--max-latency");
+        "--max-latency (--help lists more)");
   if (options.refine && (!searches || options.data.empty()))
     return llvm::createStringError(
         "--refine: what a search found is refined by running it: give a limit "
@@ -145,25 +221,50 @@ llvm::Expected<PlanRequest> PlanRequest::parse(const CompilerOptions &options) {
     }
     request.rules.push_back(std::move(*rule));
   }
-  if (options.maxDrop && options.eval.empty())
+  if (options.maxDrop && options.eval.empty() && options.holdout == 0 &&
+      options.qualityCommand.empty())
     return llvm::createStringError(
-        "--max-drop: what the model loses is measured: give --eval");
+        "--max-drop: what the model loses is measured: give --eval, or "
+        "--holdout of --data");
+  if (!options.quality.empty()) {
+    auto measure = lookupQualityMeasure(options.quality);
+    if (!measure)
+      return atOption("--quality", measure.takeError());
+    request.quality = *measure;
+    if (!options.qualityCommand.empty())
+      return llvm::createStringError(
+          "--quality: --quality-command measures quality already");
+    if (request.quality->needsLabels() && options.eval.empty() &&
+        options.holdout == 0)
+      return llvm::createStringError(
+          "--quality: '" + options.quality +
+          "' judges by labels: give --eval, or --holdout of --data");
+  }
+  if (options.holdout > 0 && (options.data.empty() || !options.eval.empty()))
+    return llvm::createStringError(
+        "--holdout: splits --data where there is no --eval");
 
   if (searches) {
-    auto levels = parseLevels(
-        options.levels.empty()
-            ? StringRef(options.maxLatency ? CompilerOptions::defaultFastLevels
-                                           : CompilerOptions::defaultLevels)
-            : StringRef(options.levels));
+    bool isTimed = options.maxLatency || minimize == "latency" ||
+                   !options.frontierLatency.empty();
+    int numCosts = (options.maxSize || options.maxBits) +
+                   options.maxFlops.has_value() + options.maxBops.has_value() +
+                   options.maxEnergy.has_value() +
+                   options.maxMemory.has_value() + options.maxError.has_value();
+    bool hasMany = isTimed || numCosts > 1;
+    auto levels =
+        parseLevels(options.levels.empty()
+                        ? StringRef(isTimed ? CompilerOptions::defaultFastLevels
+                                            : CompilerOptions::defaultLevels)
+                        : StringRef(options.levels));
     if (!levels)
       return atOption("--levels", levels.takeError());
     request.levels = std::move(*levels);
-    auto search =
-        lookupSearch(options.search.empty()
-                         ? StringRef(options.maxLatency
-                                         ? CompilerOptions::defaultSearchOfMany
-                                         : CompilerOptions::defaultSearch)
-                         : StringRef(options.search));
+    auto search = lookupSearch(
+        options.search.empty()
+            ? StringRef(hasMany ? CompilerOptions::defaultSearchOfMany
+                                : CompilerOptions::defaultSearch)
+            : StringRef(options.search));
     if (!search)
       return atOption("--search", search.takeError());
     request.search = *search;
@@ -184,6 +285,23 @@ llvm::Expected<PlanRequest> PlanRequest::parse(const CompilerOptions &options) {
     if (request.maxLatency)
       request.description +=
           ", latency at most " + request.maxLatency->spelling;
+    if (request.maxBits)
+      request.description +=
+          llvm::formatv(", at most {0} bits a weight", *request.maxBits).str();
+    auto describe = [&](const auto &limit, StringRef what) {
+      if (limit)
+        request.description +=
+            (", " + what + " at most " + limit->spelling).str();
+    };
+    describe(request.maxFlops, "FLOPs");
+    describe(request.maxBops, "BOPs");
+    describe(request.maxEnergy, "energy");
+    describe(request.maxMemory, "memory");
+    if (request.maxError)
+      request.description +=
+          ", error at most " + formatPercent(*request.maxError);
+    if (!options.minimize.empty())
+      request.description += ", least " + options.minimize;
   } else if (!options.plan.empty()) {
     auto plan = Plan::load(options.plan);
     if (!plan)

@@ -65,6 +65,24 @@ std::vector<std::string> compress::summarizeExcluded(const Report &report) {
   return lines;
 }
 
+std::string compress::describeSamples(const Report &report) {
+  int64_t count = report.evaluation->samples;
+  std::string text = std::to_string(count) +
+                     (count == 1 ? " sample of " : " samples of ") +
+                     report.evaluationFile;
+  if (!report.heldOut.empty()) {
+    text += ", held out from calibration:";
+    constexpr size_t most = 12;
+    for (int64_t index : llvm::ArrayRef(report.heldOut).take_front(most))
+      text += " " + std::to_string(index);
+    if (report.heldOut.size() > most)
+      text += " ...";
+  } else if (report.calibrationSamples && report.judgesCalibration) {
+    text += ", which calibration has seen (give --eval or --holdout)";
+  }
+  return text;
+}
+
 std::vector<ComparisonRow> compress::getComparison(const Report &report) {
   std::vector<ComparisonRow> rows;
   if (report.bytesBefore)
@@ -95,6 +113,15 @@ std::vector<ComparisonRow> compress::getComparison(const Report &report) {
           [](double before, double after) {
             return formatNumber("%+.2f %%", (after / before - 1) * 100);
           });
+    if (const auto &quality = e->quality) {
+      const char *format = quality->format.c_str();
+      ComparisonRow row{quality->measure, "",
+                        formatNumber(format, quality->model),
+                        "drop " + formatNumber("%.4g", quality->drop)};
+      if (quality->reference)
+        row.before = formatNumber(format, *quality->reference);
+      rows.push_back(std::move(row));
+    }
     for (const OutputError &output : e->outputs)
       rows.push_back({"output '" + output.name + "'", "",
                       "error " + formatError(output.relative),
@@ -105,6 +132,42 @@ std::vector<ComparisonRow> compress::getComparison(const Report &report) {
     rows.push_back(
         {"sites, predicted", formatDuration(before), formatDuration(after),
          formatNumber("%.2f times as fast", after > 0 ? before / after : 1)});
+  }
+  if (report.workBefore && report.workAfter) {
+    auto add = [&](StringRef what, double SiteWork::*get, StringRef unit) {
+      double before = (*report.workBefore).*get,
+             after = (*report.workAfter).*get;
+      rows.push_back(
+          {what.str(), formatScaled(before, unit), formatScaled(after, unit),
+           before > 0 ? formatPercent(after / before) + " of float" : ""});
+    };
+    add("operations", &SiteWork::flops, "FLOPs");
+    add("bit operations", &SiteWork::bops, "BOPs");
+    add("energy (model)", &SiteWork::joules, "J");
+  }
+  if (report.memoryAfter) {
+    ComparisonRow row{"memory of a run", "-", formatBytes(*report.memoryAfter),
+                      ""};
+    if (report.memoryBefore) {
+      row.before = formatBytes(*report.memoryBefore);
+      row.change = formatPercent(double(*report.memoryAfter) /
+                                 double(*report.memoryBefore)) +
+                   " of float";
+    }
+    rows.push_back(std::move(row));
+  }
+  for (const Report::ShapeLatency &shape : report.shapeLatencies) {
+    ComparisonRow row{"latency at " + shape.shape + ", weight " +
+                          formatNumber("%.3g", shape.weight),
+                      "-", "-", ""};
+    if (shape.before)
+      row.before = formatDuration(shape.before->median);
+    if (shape.after)
+      row.after = formatDuration(shape.after->median);
+    if (shape.before && shape.after)
+      row.change = formatNumber("%.2f times as fast",
+                                shape.before->median / shape.after->median);
+    rows.push_back(std::move(row));
   }
   if (report.latencyBefore || report.latencyAfter) {
     auto text = [](const std::optional<Latency> &latency) {
@@ -134,28 +197,35 @@ static void printPoints(const Report &report, llvm::raw_ostream &os) {
   using Align = TextTable::Align;
   if (report.points.empty())
     return;
-  TextTable table({{"search"},
-                   {"limit", Align::Right},
-                   {"bytes", Align::Right},
-                   {"predicted", Align::Right},
-                   {"output error", Align::Right},
-                   {"drop", Align::Right},
-                   {"latency", Align::Right},
-                   {"levels"}});
+  std::vector<TextTable::Column> columns = {{"search"},
+                                            {"limit", Align::Right},
+                                            {"bytes", Align::Right},
+                                            {"predicted", Align::Right},
+                                            {"output error", Align::Right},
+                                            {"drop", Align::Right},
+                                            {"latency", Align::Right}};
+  for (const std::string &name : getPointCosts(report))
+    columns.push_back({name, Align::Right});
+  columns.push_back({"levels"});
+  TextTable table(columns);
   for (const PointRow &row : getPointRows(report)) {
     const SearchPoint &point = *row.point;
     std::string error = row.error ? formatError(*row.error) : "-";
     if (row.error && row.count > 1)
       error += " +-" + formatNumber("%.0e", row.spread);
-    table.addRow(
-        {(point.isChosen ? "* " : "  ") +
-             (point.isRandom() ? "random, mean of " + std::to_string(row.count)
-                               : point.search),
-         point.limitBytes ? formatBytes(point.limitBytes) : "",
-         formatBytes(row.bytes), formatError(row.predicted), error,
-         row.drop ? formatNumber("%.2f %%", *row.drop * 100) : "-",
-         point.seconds ? formatDuration(*point.seconds) : "-",
-         row.count > 1 ? "" : point.levels});
+    std::vector<std::string> cells = {
+        (point.isChosen ? "* " : "  ") +
+            (point.isRandom() ? "random, mean of " + std::to_string(row.count)
+                              : point.search),
+        formatLimit(point),
+        formatBytes(row.bytes),
+        formatError(row.predicted),
+        error,
+        row.drop ? formatNumber("%.2f %%", *row.drop * 100) : "-",
+        point.seconds ? formatDuration(*point.seconds) : "-"};
+    llvm::append_range(cells, row.costs);
+    cells.push_back(row.count > 1 ? "" : point.levels);
+    table.addRow(cells);
   }
   os << "\n";
   table.print(os);
@@ -178,13 +248,15 @@ void Report::print(llvm::raw_ostream &os) const {
                      {"bits", Align::Right},
                      {"before", Align::Right},
                      {"after", Align::Right},
-                     {"error", Align::Right}});
+                     {"error", Align::Right},
+                     {workAfter ? "operations" : "", Align::Right}});
     uint64_t before = 0, after = 0;
     for (const SiteResult &site : sites) {
       table.addRow({site.name, shortOp(site.op).str(), formatShape(site.shape),
                     site.level, formatNumber("%.2f", site.bits),
                     formatBytes(site.bytesBefore), formatBytes(site.bytesAfter),
-                    formatError(site.error.relative)});
+                    formatError(site.error.relative),
+                    site.flops ? formatScaled(*site.flops, "FLOPs") : ""});
       before += site.bytesBefore;
       after += site.bytesAfter;
     }
@@ -192,7 +264,8 @@ void Report::print(llvm::raw_ostream &os) const {
     table.addRow({std::to_string(sites.size()) +
                       (sites.size() == 1 ? " site" : " sites"),
                   "", "", "", formatNumber("%.2f", getBits()),
-                  formatBytes(before), formatBytes(after), ""});
+                  formatBytes(before), formatBytes(after), "",
+                  workAfter ? formatScaled(workAfter->flops, "FLOPs") : ""});
     table.print(os);
   } else {
     os << "The model has no weights that could be compressed.\n";
@@ -214,10 +287,8 @@ void Report::print(llvm::raw_ostream &os) const {
     totals.addRow({row.what, row.before, row.after, row.change});
   if (!totals.empty())
     totals.print(os);
-  if (evaluation)
-    os << "quality measured on " << evaluation->samples
-       << (evaluation->samples == 1 ? " sample of " : " samples of ")
-       << evaluationFile << "\n";
+  if (evaluation && evaluation->samples)
+    os << "quality measured on " << describeSamples(*this) << "\n";
   if (latencyAfter)
     os << "latency: median, inputs " << latencyInputs << ", "
        << (threads ? std::to_string(threads) : std::string("all"))
@@ -274,6 +345,12 @@ static void writeSite(json::OStream &json, const SiteResult &site) {
       json.attribute("seconds", number(*site.seconds));
     if (site.predictedSeconds)
       json.attribute("predicted_seconds", number(*site.predictedSeconds));
+    if (site.flops)
+      json.attribute("flops", number(*site.flops));
+    if (site.bops)
+      json.attribute("bops", number(*site.bops));
+    if (site.joules)
+      json.attribute("joules", number(*site.joules));
     if (!site.reason.empty())
       json.attribute("reason", json::fixUTF8(site.reason));
   });
@@ -294,6 +371,25 @@ static void writeEvaluation(json::OStream &json, const Report &report) {
   const Evaluation &evaluation = *report.evaluation;
   json.attribute("file", json::fixUTF8(report.evaluationFile));
   json.attribute("samples", evaluation.samples);
+  if (!report.heldOut.empty())
+    json.attributeArray("held_out", [&] {
+      for (int64_t index : report.heldOut)
+        json.value(index);
+    });
+  if (report.judgesCalibration)
+    json.attribute("seen_by_calibration", true);
+  if (const auto &quality = evaluation.quality)
+    json.attributeObject("measure", [&] {
+      json.attribute("name", quality->measure);
+      if (quality->reference)
+        json.attribute("float", number(*quality->reference));
+      json.attribute("compressed", number(quality->model));
+      json.attribute("drop", number(quality->drop));
+      json.attributeObject("details", [&] {
+        for (const auto &[name, value] : quality->details)
+          json.attribute(name, number(value));
+      });
+    });
   if (evaluation.model) {
     json.attribute("task", evaluation.isPerToken ? "tokens" : "classification");
     json.attribute("output", json::fixUTF8(evaluation.labelledOutput));
@@ -325,6 +421,15 @@ static void writeLatency(json::OStream &json, StringRef key,
   });
 }
 
+static void writeWork(json::OStream &json, StringRef key,
+                      const SiteWork &work) {
+  json.attributeObject(key, [&] {
+    json.attribute("flops", number(work.flops));
+    json.attribute("bops", number(work.bops));
+    json.attribute("joules", number(work.joules));
+  });
+}
+
 static void writePoints(json::OStream &json, const Report &report) {
   if (auto correlation = getRankCorrelation(report.points))
     json.attribute("rank_correlation", number(*correlation));
@@ -334,12 +439,21 @@ static void writePoints(json::OStream &json, const Report &report) {
         json.attribute("search", point.search);
         json.attribute("chosen", point.isChosen);
         json.attribute("limit_bytes", integer(point.limitBytes));
+        if (point.limitSeconds)
+          json.attribute("limit_ms", number(*point.limitSeconds * 1e3));
+        if (!point.planFile.empty())
+          json.attribute("plan", point.planFile);
         json.attribute("bytes", integer(point.bytes));
         json.attribute("levels", json::fixUTF8(point.levels));
         json.attribute("predicted_error", number(point.predictedError));
+        json.attributeObject("costs", [&] {
+          for (const auto &[name, total] : point.costs)
+            json.attribute(name, number(total));
+        });
         if (auto error = point.getOutputError())
           json.attribute("output_error", number(*error));
-        if (point.evaluation && point.evaluation->model)
+        if (point.evaluation &&
+            (point.evaluation->model || point.evaluation->quality))
           json.attribute("drop", number(point.evaluation->getDrop()));
         if (point.seconds)
           json.attribute("latency_ms", number(*point.seconds * 1e3));
@@ -384,6 +498,27 @@ void Report::writeJSON(llvm::raw_ostream &os) const {
           writeLatency(json, "float", latencyBefore);
           writeLatency(json, "compressed", latencyAfter);
           json.attribute("inputs", json::fixUTF8(latencyInputs));
+          if (!shapeLatencies.empty())
+            json.attributeArray("shapes", [&] {
+              for (const ShapeLatency &shape : shapeLatencies)
+                json.object([&] {
+                  json.attribute("shape", json::fixUTF8(shape.shape));
+                  json.attribute("weight", number(shape.weight));
+                  writeLatency(json, "float", shape.before);
+                  writeLatency(json, "compressed", shape.after);
+                });
+            });
+        });
+      if (workBefore && workAfter)
+        json.attributeObject("work", [&] {
+          writeWork(json, "float", *workBefore);
+          writeWork(json, "compressed", *workAfter);
+        });
+      if (memoryAfter)
+        json.attributeObject("memory_bytes", [&] {
+          if (memoryBefore)
+            json.attribute("float", integer(*memoryBefore));
+          json.attribute("compressed", integer(*memoryAfter));
         });
       if (evaluation)
         json.attributeObject("quality", [&] { writeEvaluation(json, *this); });

@@ -218,9 +218,9 @@ void Page::writeComparison() {
        << escape(row.before) << "</td><td class=\"num\">" << escape(row.after)
        << "</td><td class=\"num\">" << escape(row.change) << "</td></tr>\n";
   os << "</tbody></table>\n";
-  if (report.evaluation)
-    os << "<p class=\"soft small\">Quality: " << report.evaluation->samples
-       << " samples of " << escape(report.evaluationFile) << "</p>\n";
+  if (report.evaluation && report.evaluation->samples)
+    os << "<p class=\"soft small\">Quality: " << escape(describeSamples(report))
+       << "</p>\n";
   if (report.latencyAfter)
     os << "<p class=\"soft small\">Latency: median, inputs "
        << escape(report.latencyInputs) << ", "
@@ -297,7 +297,12 @@ void Page::writeSites() {
   os << "<section><h2>Sites</h2>\n<table><thead><tr><th>site</th><th>op</th>"
         "<th>shape</th><th>level</th><th class=\"num\">bits</th>"
         "<th class=\"num\">before</th><th class=\"num\">after</th>"
-        "<th class=\"num\">error</th></tr></thead><tbody>\n";
+        "<th class=\"num\">error</th><th class=\"num\">operations</th>"
+        "<th class=\"num\">bit operations</th><th class=\"num\">energy "
+        "(model)</th></tr></thead><tbody>\n";
+  auto scaled = [](const std::optional<double> &value, StringRef unit) {
+    return value ? formatScaled(*value, unit) : std::string("-");
+  };
   uint64_t before = 0, after = 0;
   for (const SiteResult &site : report.sites) {
     before += site.bytesBefore;
@@ -310,17 +315,29 @@ void Page::writeSites() {
        << "</td><td class=\"num\">" << formatBytes(site.bytesBefore)
        << "</td><td class=\"num\">" << formatBytes(site.bytesAfter)
        << "</td><td class=\"num\">" << formatError(site.error.relative)
+       << "</td><td class=\"num\">" << scaled(site.flops, "FLOPs")
+       << "</td><td class=\"num\">" << scaled(site.bops, "BOPs")
+       << "</td><td class=\"num\">" << scaled(site.joules, "J")
        << "</td></tr>\n";
   }
+  auto total = [&](double SiteWork::*get, StringRef unit) {
+    return report.workAfter ? formatScaled((*report.workAfter).*get, unit)
+                            : std::string("-");
+  };
   os << "</tbody><tfoot><tr><td>" << report.sites.size()
      << " sites</td><td></td><td></td><td></td><td class=\"num\">"
      << formatNumber("%.2f", report.getBits()) << "</td><td class=\"num\">"
      << formatBytes(before) << "</td><td class=\"num\">" << formatBytes(after)
-     << "</td><td></td></tr></tfoot></table>\n"
+     << "</td><td></td><td class=\"num\">" << total(&SiteWork::flops, "FLOPs")
+     << "</td><td class=\"num\">" << total(&SiteWork::bops, "BOPs")
+     << "</td><td class=\"num\">" << total(&SiteWork::joules, "J")
+     << "</td></tr></tfoot></table>\n"
      << "<p class=\"soft small\">Error: of the layer's output, as a share of "
-        "its energy, with input channels taken as uncorrelated"
-     << (report.calibrationSamples ? "; from calibration data"
-                                   : "; without calibration data")
+        "its energy"
+     << (report.calibrationSamples
+             ? ", on inputs that calibration sampled"
+             : ", with input channels taken as uncorrelated and alike "
+               "(without calibration data)")
      << ".</p>\n</section>\n";
 }
 

@@ -125,7 +125,10 @@ static void writeTable(raw_ostream &os, const Report &report) {
   os << "<table><thead><tr><th>search</th><th class=\"num\">limit</th>"
         "<th class=\"num\">bytes</th><th class=\"num\">predicted</th>"
         "<th class=\"num\">output error</th><th class=\"num\">drop</th>"
-        "<th class=\"num\">latency</th><th>levels</th></tr></thead><tbody>\n";
+        "<th class=\"num\">latency</th>";
+  for (const std::string &name : getPointCosts(report))
+    os << "<th class=\"num\">" << escapeHTML(name) << "</th>";
+  os << "<th>levels</th></tr></thead><tbody>\n";
   for (const PointRow &row : getPointRows(report)) {
     const SearchPoint &point = *row.point;
     std::string error = row.error ? formatError(*row.error) : "-";
@@ -137,15 +140,17 @@ static void writeTable(raw_ostream &os, const Report &report) {
     if (point.isChosen)
       name += " (compiled)";
     os << "<tr><td>" << escapeHTML(name) << "</td><td class=\"num\">"
-       << (point.limitBytes ? formatBytes(point.limitBytes) : "")
-       << "</td><td class=\"num\">" << formatBytes(row.bytes)
-       << "</td><td class=\"num\">" << formatError(row.predicted)
-       << "</td><td class=\"num\">" << error << "</td><td class=\"num\">"
+       << formatLimit(point) << "</td><td class=\"num\">"
+       << formatBytes(row.bytes) << "</td><td class=\"num\">"
+       << formatError(row.predicted) << "</td><td class=\"num\">" << error
+       << "</td><td class=\"num\">"
        << (row.drop ? formatHTMLNumber("%.2f %%", *row.drop * 100) : "-")
        << "</td><td class=\"num\">"
-       << (point.seconds ? formatDuration(*point.seconds) : "-")
-       << "</td><td class=\"name\">"
-       << escapeHTML(row.count > 1 ? "" : point.levels) << "</td></tr>\n";
+       << (point.seconds ? formatDuration(*point.seconds) : "-") << "</td>";
+    for (const std::string &cost : row.costs)
+      os << "<td class=\"num\">" << escapeHTML(cost) << "</td>";
+    os << "<td class=\"name\">" << escapeHTML(row.count > 1 ? "" : point.levels)
+       << "</td></tr>\n";
   }
   os << "</tbody></table>\n";
 }

@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "compress/Pipelines/Report.h"
+#include "compress/Support/Format.h"
 #include "llvm/ADT/STLExtras.h"
 #include <cmath>
 
@@ -56,6 +57,27 @@ compress::getRankCorrelation(llvm::ArrayRef<SearchPoint> points) {
   return xy / std::sqrt(xx * yy);
 }
 
+std::string compress::formatLimit(const SearchPoint &point) {
+  return point.limitBytes     ? formatBytes(point.limitBytes)
+         : point.limitSeconds ? formatDuration(*point.limitSeconds)
+                              : "";
+}
+
+std::vector<std::string> compress::getPointCosts(const Report &report) {
+  std::vector<std::string> names;
+  if (!report.points.empty())
+    for (const auto &[name, total] : report.points.front().costs)
+      if (name == "flops" || name == "bops" || name == "joules")
+        names.push_back(name);
+  return names;
+}
+
+static std::string formatCost(llvm::StringRef name, double value) {
+  return formatScaled(value, name == "flops"  ? "FLOPs"
+                             : name == "bops" ? "BOPs"
+                                              : "J");
+}
+
 std::vector<PointRow> compress::getPointRows(const Report &report) {
   std::vector<PointRow> rows;
   for (size_t i = 0; i < report.points.size(); ++i) {
@@ -66,8 +88,11 @@ std::vector<PointRow> compress::getPointRows(const Report &report) {
                  0,
                  point.predictedError,
                  point.bytes,
-                 std::nullopt};
-    if (point.evaluation && point.evaluation->model)
+                 std::nullopt,
+                 {}};
+    auto first = i;
+    if (point.evaluation &&
+        (point.evaluation->model || point.evaluation->quality))
       row.drop = point.evaluation->getDrop();
     // The seeds of one random baseline are one row.
     if (point.isRandom()) {
@@ -85,7 +110,8 @@ std::vector<PointRow> compress::getPointRows(const Report &report) {
         bytes += double(seed.bytes);
         least = std::min(least, error);
         most = std::max(most, error);
-        if (seed.evaluation && seed.evaluation->model)
+        if (seed.evaluation &&
+            (seed.evaluation->model || seed.evaluation->quality))
           drops += seed.evaluation->getDrop();
       }
       if (row.error) {
@@ -97,6 +123,15 @@ std::vector<PointRow> compress::getPointRows(const Report &report) {
       row.predicted = predicted / double(row.count);
       row.bytes = uint64_t(bytes / double(row.count));
       i = end - 1;
+    }
+    for (const std::string &name : getPointCosts(report)) {
+      double sum = 0;
+      for (const SearchPoint &each :
+           llvm::ArrayRef(report.points).slice(first, row.count))
+        for (const auto &[cost, total] : each.costs)
+          if (cost == name)
+            sum += total;
+      row.costs.push_back(formatCost(name, sum / row.count));
     }
     rows.push_back(row);
   }

@@ -26,7 +26,7 @@ SiteTimer::predictUse(const SiteUse &use, const Level &level,
   OpBuilder builder(context);
   Location loc = use.op->getLoc();
   OwningOpRef<ModuleOp> alone = ModuleOp::create(loc);
-  (*alone)->setAttrs((*module)->getAttrs());
+  (*alone)->setAttrs((*shaped.module)->getAttrs());
   builder.setInsertionPointToStart(alone->getBody());
   auto function = func::FuncOp::create(builder, loc, "main_graph",
                                        builder.getFunctionType({}, {}));
@@ -92,8 +92,8 @@ SiteTimer::predictUse(const SiteUse &use, const Level &level,
 
 llvm::Expected<std::optional<double>>
 SiteTimer::predictSeconds(const Site &site, const Level &level) {
-  const Site *shaped = sites.lookup(site.name);
-  if (!shaped)
+  const Site *own = shaped.sites.lookup(site.name);
+  if (!own)
     return std::nullopt;
   CompressedTensorType type;
   if (!level.isNone()) {
@@ -103,7 +103,7 @@ SiteTimer::predictSeconds(const Site &site, const Level &level) {
     type = *stored;
   }
   double sum = 0;
-  for (const SiteUse &use : shaped->uses) {
+  for (const SiteUse &use : own->uses) {
     auto seconds = predictUse(use, level, type);
     if (!seconds || !*seconds)
       return seconds;

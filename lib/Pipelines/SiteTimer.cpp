@@ -41,43 +41,19 @@ llvm::Expected<SiteTimer> SiteTimer::create(ModuleOp model,
   timer.options = std::move(options);
   if (llvm::Error error = timer.options.machine.resolve())
     return std::move(error);
-  timer.module = cast<ModuleOp>(model->clone());
-  auto main = timer.module->lookupSymbol<func::FuncOp>(mainName);
-  if (!main || main.getNumArguments() != sample.size())
-    return llvm::createStringError("the model has no such inputs");
-  for (auto [argument, array] : llvm::zip_equal(main.getArguments(), sample)) {
-    auto type = cast<RankedTensorType>(argument.getType());
-    argument.setType(RankedTensorType::get(array.shape, type.getElementType()));
-    main.removeArgAttr(argument.getArgNumber(), "onnx.dim_params");
-  }
-  main.setFunctionType(FunctionType::get(main.getContext(),
-                                         main.getBody().getArgumentTypes(),
-                                         main.getFunctionType().getResults()));
-  // Declared sizes of results are those of any batch.
-  main.walk([&](Operation *op) {
-    for (OpResult result : op->getResults())
-      if (auto type = dyn_cast<RankedTensorType>(result.getType());
-          type && !type.hasStaticShape())
-        result.setType(UnrankedTensorType::get(type.getElementType()));
-  });
-  LogicalResult inferred = failure();
-  std::string message = capture(main.getContext(), [&] {
-    PassManager pm(main.getContext());
-    buildSimplifyPipeline(pm);
-    inferred = pm.run(*timer.module);
-  });
-  if (failed(inferred))
-    return llvm::createStringError("shapes could not be inferred: " + message);
-  timer.sites = findSites(main);
+  auto shaped = ShapedModel::create(model, sample);
+  if (!shaped)
+    return shaped.takeError();
+  timer.shaped = std::move(*shaped);
   return timer;
 }
 
 llvm::Expected<double> SiteTimer::getOverhead() {
   if (overhead)
     return *overhead;
-  OpBuilder builder(module->getContext());
+  OpBuilder builder(shaped.module->getContext());
   OwningOpRef<ModuleOp> empty = ModuleOp::create(builder.getUnknownLoc());
-  (*empty)->setAttrs((*module)->getAttrs());
+  (*empty)->setAttrs((*shaped.module)->getAttrs());
   builder.setInsertionPointToStart(empty->getBody());
   auto type = RankedTensorType::get({1}, builder.getF32Type());
   auto function =
@@ -92,7 +68,7 @@ llvm::Expected<double> SiteTimer::getOverhead() {
   auto seconds = run(*empty);
   if (!seconds)
     return seconds.takeError();
-  numMeasured = 0;
+  --numMeasured;
   return *(overhead = *seconds);
 }
 
@@ -136,7 +112,7 @@ llvm::Expected<double> SiteTimer::measure(const Site &site, const SiteUse &use,
   OpBuilder builder(context);
   Location loc = use.op->getLoc();
   OwningOpRef<ModuleOp> alone = ModuleOp::create(loc);
-  (*alone)->setAttrs((*module)->getAttrs());
+  (*alone)->setAttrs((*shaped.module)->getAttrs());
   builder.setInsertionPointToStart(alone->getBody());
   auto function = func::FuncOp::create(builder, loc, mainName,
                                        builder.getFunctionType({}, {}));
@@ -233,12 +209,12 @@ llvm::Expected<double> SiteTimer::getUseSeconds(const Site &site,
 
 llvm::Expected<double> SiteTimer::getSeconds(const Site &site,
                                              const Level &level) {
-  const Site *shaped = sites.lookup(site.name);
-  if (!shaped)
+  const Site *own = shaped.sites.lookup(site.name);
+  if (!own)
     return llvm::createStringError("site '" + Twine(site.name) +
                                    "' cannot be timed");
   double seconds = 0;
-  for (const SiteUse &use : shaped->uses) {
+  for (const SiteUse &use : own->uses) {
     auto part = getUseSeconds(site, use, level);
     if (!part)
       return llvm::createStringError("site '" + Twine(site.name) +

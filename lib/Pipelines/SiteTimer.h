@@ -7,6 +7,7 @@
 #ifndef COMPRESS_LIB_PIPELINES_SITETIMER_H
 #define COMPRESS_LIB_PIPELINES_SITETIMER_H
 
+#include "ShapedModel.h"
 #include "compress/Pipelines/Evaluate.h"
 #include "compress/Search/LevelDatabase.h"
 #include "mlir/IR/BuiltinOps.h"
@@ -61,8 +62,7 @@ private:
   /// What every run takes: the call, the entry, the allocation of outputs.
   llvm::Expected<double> getOverhead();
 
-  mlir::OwningOpRef<mlir::ModuleOp> module;
-  SiteList sites;
+  ShapedModel shaped;
   const LevelDatabase *database = nullptr;
   Options options;
   /// Of a model that does next to nothing, once it was timed.

@@ -83,6 +83,7 @@ StitchedModel::create(ModuleOp model, ArrayRef<Site> sites,
     if (!outputs)
       return outputs.takeError();
     stitched.inputs.push_back(std::move(sample));
+    stitched.indices.push_back(i * total / count);
     stitched.outputs.push_back(std::move(*outputs));
   }
   for (auto [known, array] : llvm::zip_equal(stitched.weights, floats))
@@ -162,4 +163,29 @@ llvm::Expected<double> StitchedModel::getError(ArrayRef<const Level *> levels,
     if (part > 0)
       sum += whole > 0 ? part / whole : 1;
   return sum;
+}
+
+llvm::Expected<double> StitchedModel::getDrop(ArrayRef<const Level *> levels,
+                                              ArrayRef<size_t> samples,
+                                              const QualityMeasure &measure,
+                                              const EvaluationData &labelled) {
+  auto loaded = load(levels);
+  if (!loaded)
+    return loaded.takeError();
+  std::unique_ptr<QualityMeter> meter = measure.createMeter();
+  for (size_t sample : samples) {
+    auto result = (*loaded)->run(inputs[sample]);
+    if (!result)
+      return result.takeError();
+    std::optional<NpyArray> labels = labelled.getLabels(indices[sample]),
+                            targets = labelled.getTargets(indices[sample]);
+    if (llvm::Error error =
+            meter->add({outputs[sample], *result, labels ? &*labels : nullptr,
+                        targets ? &*targets : nullptr}))
+      return std::move(error);
+  }
+  auto quality = meter->finish();
+  if (!quality)
+    return quality.takeError();
+  return quality->drop;
 }

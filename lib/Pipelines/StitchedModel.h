@@ -34,6 +34,13 @@ public:
   llvm::Expected<double> getError(llvm::ArrayRef<const Level *> levels,
                                   llvm::ArrayRef<size_t> samples);
 
+  /// The drop that a measure sees on some samples; `labelled` are the data that
+  /// this model was made with.
+  llvm::Expected<double> getDrop(llvm::ArrayRef<const Level *> levels,
+                                 llvm::ArrayRef<size_t> samples,
+                                 const QualityMeasure &measure,
+                                 const EvaluationData &labelled);
+
   /// The model with the weights of a plan, until the next call of a method.
   llvm::Expected<JITModel *> load(llvm::ArrayRef<const Level *> levels);
 
@@ -46,6 +53,8 @@ private:
   const LevelDatabase *database = nullptr;
   std::optional<JITModel> jit;
   std::vector<std::vector<NpyArray>> inputs, outputs;
+  /// Which samples of the data these are.
+  std::vector<int64_t> indices;
   /// By site, then spelling; dropped when they take too much memory.
   std::vector<llvm::StringMap<NpyArray>> weights;
   size_t weightBytes = 0;

@@ -50,6 +50,15 @@ llvm::Expected<EncodedSite> compress::encodeSite(const Site &site,
   auto result = level.getMethod().quantizeWeight(request);
   if (!result)
     return atSite(site, result.takeError());
+  if (statistics) {
+    auto decoded = decodeTensor({result->type, result->leaves});
+    if (!decoded)
+      return atSite(site, decoded.takeError());
+    // Weights that are not changed have no error, whatever is sampled.
+    if (auto error = measureOutputError(site, *weight, *decoded, *statistics);
+        error && (error->absolute > 0) == (result->error.absolute > 0))
+      result->error = *error;
+  }
   return EncodedSite{result->type, std::move(*result)};
 }
 
@@ -69,6 +78,9 @@ Plan ApplyReport::toPlan(StringRef model) const {
     entry.error = site.error.relative;
     entry.seconds = site.seconds;
     entry.predictedSeconds = site.predictedSeconds;
+    entry.flops = site.flops;
+    entry.bops = site.bops;
+    entry.joules = site.joules;
     entry.reason = site.reason;
   }
   return plan;
@@ -270,6 +282,7 @@ llvm::Expected<ApplyReport> compress::applyPlan(FunctionOpInterface function,
       result.reason = entry->reason;
     }
     if (decision.level) {
+      result.type = decision.encoded.type;
       result.level = decision.level->getSpelling().str();
       result.bits = decision.encoded.type.getBitsPerElement();
       result.bytesAfter = getStorageBytes(decision.encoded.type);

@@ -59,6 +59,9 @@ template <> struct MappingTraits<compress::PlanEntry> {
     io.mapOptional("error", entry.error);
     io.mapOptional("seconds", entry.seconds);
     io.mapOptional("predicted-seconds", entry.predictedSeconds);
+    io.mapOptional("flops", entry.flops);
+    io.mapOptional("bops", entry.bops);
+    io.mapOptional("joules", entry.joules);
     if (!io.outputting() || !entry.reason.empty())
       io.mapOptional("reason", entry.reason);
     if (io.outputting())

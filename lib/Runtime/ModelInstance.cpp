@@ -242,6 +242,12 @@ CompressStatus ModelInstance::setThreads(int32_t threads) {
 int32_t ModelInstance::threads() const { return impl->context->threads; }
 const char *ModelInstance::lastError() const { return impl->lastError.c_str(); }
 size_t ModelInstance::peakBytes() const { return impl->peak; }
+size_t ModelInstance::preparedBytes() const {
+  size_t sum = 0;
+  for (const auto &[block, size] : impl->context->prepared)
+    sum += size;
+  return sum;
+}
 const CompressModelInfo &ModelInstance::info() const { return *impl->info; }
 
 void ModelInstance::setObserver(Observer observer, void *user) {

@@ -31,8 +31,16 @@ struct Context {
     StringRef name = problem.getName(quantity);
     if (name == "bytes")
       return {"KiB", 1024};
+    if (name == "memory")
+      return {"KiB of memory", 1024};
     if (name == "seconds")
       return {"ms", 1e-3};
+    if (name == "flops")
+      return {"MFLOP", 1e6};
+    if (name == "bops")
+      return {"GBOP", 1e9};
+    if (name == "joules")
+      return {"uJ", 1e-6};
     return {"unit of " + name.str(), 1};
   }
   double getUse(const Choice &choice) const {

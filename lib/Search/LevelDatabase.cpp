@@ -12,6 +12,8 @@
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Process.h"
 #include <cmath>
+#include <map>
+#include <mutex>
 
 using namespace mlir;
 using namespace compress;
@@ -182,6 +184,18 @@ static bool canStore(const EncodedSite &site) {
 // Database
 //===----------------------------------------------------------------------===//
 
+struct LevelDatabase::Memory {
+  std::mutex mutex;
+  /// By site and level.
+  std::map<std::pair<const void *, std::string>, CompressedTensorType> types;
+  /// By key; empty with a cache on disk.
+  llvm::StringMap<LevelSummary> summaries;
+};
+
+LevelDatabase::LevelDatabase(const Statistics *statistics, ContentCache *cache)
+    : statistics(statistics), cache(cache), memory(std::make_shared<Memory>()) {
+}
+
 /// Weights of one file are told apart by their elements.
 static std::pair<const void *, std::string> getTypeKey(const Site &site,
                                                        const Level &level) {
@@ -191,16 +205,16 @@ static std::pair<const void *, std::string> getTypeKey(const Site &site,
 
 void LevelDatabase::remember(const Site &site, const Level &level,
                              CompressedTensorType type) const {
-  std::lock_guard<std::mutex> lock(types->mutex);
-  types->types[getTypeKey(site, level)] = type;
+  std::lock_guard<std::mutex> lock(memory->mutex);
+  memory->types[getTypeKey(site, level)] = type;
 }
 
 llvm::Expected<CompressedTensorType>
 LevelDatabase::getType(const Site &site, const Level &level) const {
   {
-    std::lock_guard<std::mutex> lock(types->mutex);
-    auto known = types->types.find(getTypeKey(site, level));
-    if (known != types->types.end())
+    std::lock_guard<std::mutex> lock(memory->mutex);
+    auto known = memory->types.find(getTypeKey(site, level));
+    if (known != memory->types.end())
       return known->second;
   }
   auto summary = getSummary(site, level);
@@ -211,7 +225,13 @@ LevelDatabase::getType(const Site &site, const Level &level) const {
 
 llvm::Expected<LevelSummary>
 LevelDatabase::getSummary(const Site &site, const Level &level) const {
-  std::string key = cache ? getKey(site, level) : std::string();
+  std::string key = getKey(site, level);
+  if (!cache) {
+    std::lock_guard<std::mutex> lock(memory->mutex);
+    auto known = memory->summaries.find(key);
+    if (known != memory->summaries.end())
+      return known->second;
+  }
   MLIRContext *context = site.type.getContext();
   if (cache)
     if (auto text = cache->lookup(key))
@@ -235,6 +255,10 @@ LevelDatabase::getSummary(const Site &site, const Level &level) const {
   summary.bytes = getStorageBytes(encoded->type);
   summary.error = encoded->weight.error;
   summary.activationError = *activation;
+  if (!cache) {
+    std::lock_guard<std::mutex> lock(memory->mutex);
+    memory->summaries[key] = summary;
+  }
   return summary;
 }
 

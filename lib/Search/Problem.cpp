@@ -48,6 +48,14 @@ std::string Problem::format(Quantity quantity, double value) const {
   StringRef name = getName(quantity);
   if (name == "seconds")
     return formatDuration(value);
+  if (name == "flops")
+    return formatScaled(value, "FLOPs");
+  if (name == "bops")
+    return formatScaled(value, "BOPs");
+  if (name == "joules")
+    return formatScaled(value, "J");
+  if (name == "memory")
+    return formatBytes(uint64_t(std::max(value, 0.0))) + " of memory";
   char text[64];
   std::snprintf(text, sizeof text,
                 value == std::floor(value) && std::fabs(value) < 1e15 ? "%.0f"

@@ -52,6 +52,30 @@ std::string compress::formatDuration(double seconds) {
   return text;
 }
 
+std::string compress::formatScaled(double value, llvm::StringRef unit) {
+  if (!std::isfinite(value))
+    return "? " + unit.str();
+  if (value < 0)
+    return "-" + formatScaled(-value, unit);
+  static const char *const prefixes[] = {"p", "n", "u", "m", "",
+                                         "k", "M", "G", "T", "P"};
+  constexpr int one = 4;
+  int index = one;
+  while (value >= 999.5 && index < 9) {
+    value /= 1000;
+    ++index;
+  }
+  while (value > 0 && value < 0.9995 && index > 0) {
+    value *= 1000;
+    --index;
+  }
+  // What is counted has no fractions.
+  std::string number = index == one && value == std::floor(value)
+                           ? std::to_string(static_cast<long long>(value))
+                           : threeDigits(value);
+  return number + " " + prefixes[index] + unit.str();
+}
+
 std::string compress::formatShape(llvm::ArrayRef<int64_t> shape) {
   std::string text = "[";
   for (size_t i = 0; i < shape.size(); ++i) {

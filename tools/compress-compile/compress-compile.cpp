@@ -6,6 +6,7 @@
 
 #include "compress/InitAll.h"
 #include "compress/Pipelines/Compiler.h"
+#include "compress/Quality/Quality.h"
 #include "compress/Search/Search.h"
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/InitAllDialects.h"
@@ -47,7 +48,8 @@ OUTPUT
   model.so, model.h     library and its C interface (compress-run runs it, too)
   model.safetensors     weights, mapped when the library loads them
   model.onnx            the compressed model for other ONNX runtimes
-  plan.yaml             the level of each weight
+  plan.yaml             the level of each weight (plan-1.yaml ...: of other
+                        points of a frontier, to apply with --plan)
   report.html, .json    sizes, errors, quality, latency
   Files appear together at the end; after an error nothing has changed. Equal
   inputs give equal bytes (reports, which hold times, aside).
@@ -108,11 +110,92 @@ struct Options {
       cl::desc("Search: at most this median time of one run on this machine, "
                "such as 3ms, 50% (of the float model's time), 2x (as fast)"),
       cl::value_desc("time"), cl::cat(category)};
+  cl::opt<std::string> maxBits{
+      "max-bits",
+      cl::desc("Search: at most so many stored bits per weight on average over "
+               "all sites, such as 4.5; scales and metadata count"),
+      cl::value_desc("bits"), cl::cat(category)};
+  cl::opt<std::string> maxFlops{
+      "max-flops",
+      cl::desc("Search: at most so many floating-point operations of all sites "
+               "in one run, such as 50% (of float), 1.5G; zeros and ranks that "
+               "are not stored do not count"),
+      cl::value_desc("n"), cl::cat(category)};
+  cl::opt<std::string> maxBops{
+      "max-bops",
+      cl::desc("Search: at most so many bit operations: multiply-adds times "
+               "the bits of weights and of activations"),
+      cl::value_desc("n"), cl::cat(category)};
+  cl::opt<std::string> maxEnergy{
+      "max-energy",
+      cl::desc("Search: at most this energy of one run by --energy-model, such "
+               "as 30%, 2mJ"),
+      cl::value_desc("joules"), cl::cat(category)};
+  cl::opt<std::string> energyModel{
+      "energy-model",
+      cl::desc("YAML file with picojoules per operation and byte (default: "
+               "those of a 45 nm chip, see docs/Search.md)"),
+      cl::value_desc("file"), cl::cat(category)};
+  cl::opt<std::string> maxMemory{
+      "max-memory",
+      cl::desc("Search: at most this memory of a run, weights and "
+               "intermediate tensors, such as 50%, 8MiB"),
+      cl::value_desc("size"), cl::cat(category)};
+  cl::opt<std::string> maxError{
+      "max-error",
+      cl::desc("Search: at most this predicted relative error of the outputs, "
+               "such as 2%"),
+      cl::value_desc("error"), cl::cat(category)};
+  cl::opt<std::string> minimize{
+      "minimize",
+      cl::desc("Search: what is made least: error (default), or with "
+               "--max-drop or --max-error bytes (then the default), latency, "
+               "flops, bops, energy"),
+      cl::value_desc("what"), cl::cat(category)};
+  cl::opt<std::string> quality{
+      "quality",
+      cl::desc("What --max-drop, --refine and reports judge by, see QUALITY "
+               "(default: accuracy, perplexity with labels per token, error "
+               "without labels)"),
+      cl::value_desc("name"), cl::cat(category)};
+  cl::opt<std::string> qualityCommand{
+      "quality-command",
+      cl::desc("Judge by a shell command: it gets the folder of a compiled "
+               "model and prints a number on its last line, more is better; "
+               "the drop is that of float minus this"),
+      cl::value_desc("command"), cl::cat(category)};
+  cl::opt<double> qualityTimeout{
+      "quality-timeout",
+      cl::desc("Seconds that one run of --quality-command may take (default "
+               "3600)"),
+      cl::value_desc("s"), cl::init(3600), cl::cat(category)};
+  cl::opt<std::string> holdout{
+      "holdout",
+      cl::desc("Keep this share of --data from calibration and use it as "
+               "--eval, such as 20%"),
+      cl::value_desc("share"), cl::cat(category)};
+  cl::opt<std::string> shape{
+      "shape",
+      cl::desc("Sizes of dynamic dimensions for times, operations and memory, "
+               "such as batch=1,seq=128 (default: those of the first sample)"),
+      cl::value_desc("name=n,..."), cl::cat(category)};
+  cl::list<std::string> timeAt{
+      "time-at",
+      cl::desc("A shape and how much it counts, such as seq=1:0.9 for decode "
+               "and seq=128:0.1 for prefill: times and operations are weighted "
+               "means; may be repeated"),
+      cl::value_desc("shape:weight"), cl::cat(category)};
   cl::list<std::string> frontier{
       "frontier",
       cl::desc("Search: also solve, run and report these sizes, such as "
                "10%,15%,30%"),
       cl::CommaSeparated, cl::value_desc("sizes"), cl::cat(category)};
+  cl::list<std::string> frontierLatency{
+      "frontier-latency",
+      cl::desc("Search: also find plans that keep these times, such as "
+               "1.5x,2x,3x, time and report them; plan-1.yaml and so on are "
+               "the plans"),
+      cl::CommaSeparated, cl::value_desc("times"), cl::cat(category)};
   cl::opt<unsigned> refine{
       "refine",
       cl::desc("Search: so many generations of an evolutionary search, which "
@@ -269,6 +352,9 @@ static std::string getOverview() {
   os << "\nSEARCHES\n";
   for (const Search *search : getSearches())
     os << formatv("  {0,-12} {1}\n", search->getName(), search->getSummary());
+  os << "\nQUALITY\n";
+  for (const QualityMeasure *measure : getQualityMeasures())
+    os << formatv("  {0,-12} {1}\n", measure->getName(), measure->getSummary());
   os << outro;
   return text;
 }
@@ -292,6 +378,13 @@ static Expected<CompilerOptions> toCompilerOptions(const Options &parsed) {
     if (!limit)
       return createStringError("--frontier: " + toString(limit.takeError()));
     options.frontier.push_back(*limit);
+  }
+  for (const std::string &text : parsed.frontierLatency) {
+    auto limit = LatencyLimit::parse(text);
+    if (!limit)
+      return createStringError("--frontier-latency: " +
+                               toString(limit.takeError()));
+    options.frontierLatency.push_back(*limit);
   }
   options.same.assign(parsed.same.begin(), parsed.same.end());
   options.sameSiblings = parsed.sameSiblings;
@@ -338,6 +431,53 @@ static Expected<CompilerOptions> toCompilerOptions(const Options &parsed) {
       return createStringError("--max-size: " + toString(limit.takeError()));
     options.maxSize = *limit;
   }
+  auto parseInto = [](const cl::opt<std::string> &option, auto &result,
+                      auto parse) -> Error {
+    if (option.empty())
+      return Error::success();
+    auto value = parse(option.getValue());
+    if (!value)
+      return createStringError("--" + option.ArgStr + ": " +
+                               toString(value.takeError()));
+    result = *value;
+    return Error::success();
+  };
+  auto parseCost = [](StringRef text) { return CostLimit::parse(text); };
+  auto parseEnergy = [](StringRef text) { return CostLimit::parse(text, "J"); };
+  auto parseBits = [](StringRef text) -> Expected<double> {
+    double bits;
+    if (text.trim().getAsDouble(bits) || !(bits > 0) || bits > 64)
+      return createStringError("'" + text +
+                               "' is not a number of bits; write 4.5");
+    return bits;
+  };
+  if (Error error = joinErrors(
+          joinErrors(parseInto(parsed.maxBits, options.maxBits, parseBits),
+                     parseInto(parsed.maxFlops, options.maxFlops, parseCost)),
+          joinErrors(
+              joinErrors(
+                  parseInto(parsed.maxBops, options.maxBops, parseCost),
+                  parseInto(parsed.maxEnergy, options.maxEnergy, parseEnergy)),
+              joinErrors(parseInto(parsed.maxMemory, options.maxMemory,
+                                   SizeLimit::parse),
+                         parseInto(parsed.maxError, options.maxError,
+                                   parseFraction)))))
+    return std::move(error);
+  std::optional<double> holdout;
+  if (Error error = parseInto(parsed.holdout, holdout, parseFraction))
+    return std::move(error);
+  options.holdout = holdout.value_or(0);
+  if (options.holdout >= 1)
+    return createStringError("--holdout: nothing is left for calibration");
+  options.quality = parsed.quality;
+  options.qualityCommand = parsed.qualityCommand;
+  options.qualityTimeout = parsed.qualityTimeout;
+  if (!(options.qualityTimeout > 0))
+    return createStringError("--quality-timeout: give a number of seconds");
+  options.minimize = parsed.minimize;
+  options.energyModel = parsed.energyModel;
+  options.shape = parsed.shape;
+  options.timeAt.assign(parsed.timeAt.begin(), parsed.timeAt.end());
   if (!parsed.maxDrop.empty()) {
     auto limit = parseFraction(parsed.maxDrop);
     if (!limit)

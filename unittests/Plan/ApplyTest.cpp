@@ -174,3 +174,50 @@ TEST_F(ApplyTest, ThreadsDoNotMatter) {
 }
 
 } // namespace
+
+TEST_F(ApplyTest, ErrorsOfLayersKnowCorrelations) {
+  // Channels 0 and 1 are always alike, so opposite errors of their weights
+  // cancel, and equal ones add up.
+  std::vector<float> values(64 * 16);
+  for (int row = 0; row < 64; ++row)
+    for (int c = 0; c < 16; ++c)
+      values[row * 16 + c] = std::sin(row * 1.3 + (c < 2 ? 0 : c * 0.7));
+  Statistics statistics = calibrate(values);
+  SiteList list = findSites(function);
+  for (const Site &site : list.sites) {
+    bool isTransposed = site.name == "b";
+    auto weight = llvm::cantFail(HostTensor::fromAttr(site.elements));
+    auto getError = [&](double first, double second) {
+      std::vector<float> changed;
+      for (int64_t i = 0; i < weight.getNumElements(); ++i)
+        changed.push_back(float(weight.getDouble(i)));
+      // Output 3.
+      changed[isTransposed ? 3 * 16 + 0 : 0 * 8 + 3] += float(first);
+      changed[isTransposed ? 3 * 16 + 1 : 1 * 8 + 3] += float(second);
+      auto decoded = HostTensor::fromFloats(weight.getShape(),
+                                            weight.getElementType(), changed);
+      auto error = measureOutputError(site, weight, decoded, statistics);
+      EXPECT_TRUE(error.has_value());
+      // Against the outputs themselves.
+      double noise = 0, energy = 0;
+      for (int row = 0; row < 64; ++row)
+        for (int n = 0; n < 8; ++n) {
+          double before = 0, after = 0;
+          for (int c = 0; c < 16; ++c) {
+            int64_t i = isTransposed ? n * 16 + c : c * 8 + n;
+            before += values[row * 16 + c] * weight.getDouble(i);
+            after += values[row * 16 + c] * double(changed[i]);
+          }
+          noise += (after - before) * (after - before);
+          energy += before * before;
+        }
+      EXPECT_NEAR(error->relative, noise / energy, 1e-4 * noise / energy + 1e-9)
+          << site.name;
+      EXPECT_NEAR(error->absolute, noise / 64, 1e-4 * noise / 64 + 1e-9);
+      return error->relative;
+    };
+    double alone = getError(0.1, 0);
+    EXPECT_NEAR(getError(0.1, 0.1), 4 * alone, 1e-3 * alone);
+    EXPECT_LT(getError(0.1, -0.1), 1e-6 * alone);
+  }
+}

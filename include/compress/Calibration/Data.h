@@ -48,6 +48,9 @@ public:
   create(NpzArrays arrays, llvm::ArrayRef<InputSpec> inputs,
          llvm::StringRef what);
 
+  /// Some of the samples, by index; extras are left out.
+  CalibrationData select(llvm::ArrayRef<int64_t> indices) const;
+
   /// Number of samples, at least 1.
   int64_t size() const { return total; }
   /// The arrays of sample `index` in the order of the inputs; they share the
@@ -69,6 +72,8 @@ private:
   };
   std::vector<Part> parts;
   int64_t total = 0;
+  /// What `select` chose; empty: all.
+  std::vector<int64_t> selected;
   NpzArrays extras;
 };
 

@@ -70,6 +70,9 @@ public:
   /// What every run gets after its own inputs.
   void setLastInputs(std::vector<NpyArray> inputs);
   void setObserver(ObserveCallback callback);
+  /// Bytes of the weights, of what was prepared from them at load time, and
+  /// the most that the last run had allocated at one time.
+  uint64_t getMemoryBytes() const;
   /// Names, types and shapes of inputs and outputs.
   const CompressModelInfo &getInfo() const;
 

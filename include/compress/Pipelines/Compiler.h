@@ -43,6 +43,21 @@ struct LatencyLimit {
   bool isFraction = false;
 };
 
+/// A limit on a cost that is counted, absolute or relative to the float model.
+struct CostLimit {
+  /// "50%", "300M", "1.5G" (powers of 1000), "2mJ". `unit` may follow the
+  /// number, "J" for joules. An error for anything else, zero and negative
+  /// amounts included.
+  static llvm::Expected<CostLimit> parse(llvm::StringRef text,
+                                         llvm::StringRef unit = "");
+  double get(double whole) const { return isFraction ? value * whole : value; }
+
+  /// As written.
+  std::string spelling;
+  double value = 0;
+  bool isFraction = false;
+};
+
 /// "1%" or "0.01" as 0.01; an error for anything that is not a number of at
 /// least 0.
 llvm::Expected<double> parseFraction(llvm::StringRef text);
@@ -62,8 +77,44 @@ struct CompilerOptions {
   std::optional<double> maxDrop;
   /// Limit on the median time of one run.
   std::optional<LatencyLimit> maxLatency;
+  /// Limit on the stored bits per weight over all sites, all components
+  /// counted.
+  std::optional<double> maxBits;
+  /// Limits on the work of the sites in one run, see `SiteWork`.
+  std::optional<CostLimit> maxFlops, maxBops, maxEnergy;
+  /// Limit on the memory of a run: weights, what is prepared from them at load
+  /// time, and the most that is allocated at one time.
+  std::optional<SizeLimit> maxMemory;
+  /// Limit on the predicted relative output error.
+  std::optional<double> maxError;
+  /// What is made least, within the limits: "error" (default), or "bytes",
+  /// "latency", "flops", "bops", "energy" with `maxDrop` or `maxError`.
+  /// Default with `maxDrop`: "bytes".
+  std::string minimize;
+  /// Name of a `QualityMeasure` for `maxDrop`, `refine` and reports; empty:
+  /// accuracy, perplexity with labels per token, the relative output error
+  /// without labels.
+  std::string quality;
+  /// Shell command that gets a folder with a compiled model and prints a number
+  /// on its last line, more being better; instead of `quality`. Each run may
+  /// take `qualityTimeout` seconds.
+  std::string qualityCommand;
+  double qualityTimeout = 3600;
+  /// Share of `data` that is kept from calibration and used in place of `eval`.
+  double holdout = 0;
+  /// File for `EnergyModel::load`; empty: its defaults.
+  std::string energyModel;
+  /// Sizes of dynamic dimensions ("batch=1,seq=128") for times, work and
+  /// memory; others are those of the first sample, or 1.
+  std::string shape;
+  /// Several such shapes, each with a weight ("seq=1:0.9", "seq=128:0.1"), such
+  /// as those of prefill and decode: times and work are weighted means.
+  std::vector<std::string> timeAt;
   /// More limits on the bytes, to report what they would give.
   std::vector<SizeLimit> frontier;
+  /// The same for the time of a run. Each plan that is found for one of these
+  /// is timed until it keeps it.
+  std::vector<LatencyLimit> frontierLatency;
   /// Generations of refinement by running candidates on `data`; 0: none.
   unsigned refine = 0;
   /// Take errors of layers as they are, instead of weighing them by what each

@@ -9,6 +9,7 @@
 
 #include "compress/Calibration/Data.h"
 #include "compress/Pipelines/CodeGen.h"
+#include "compress/Quality/Quality.h"
 
 namespace compress {
 
@@ -21,6 +22,9 @@ struct EvaluationData {
   /// class per sample) or [N, T, ...] for one class per token, where N counts
   /// along axis 0 of the inputs. Negative labels are ignored.
   std::optional<NpyArray> labels;
+  /// The array `targets` of the file: floats that an output should give, axis 0
+  /// as in `labels`.
+  std::optional<NpyArray> targets;
   /// Rows along axis 0 of the inputs, and labels, of one sample.
   int64_t rowsPerSample = 1;
 
@@ -29,6 +33,11 @@ struct EvaluationData {
   /// neither an input nor labels.
   static llvm::Expected<EvaluationData> load(llvm::StringRef path,
                                              llvm::ArrayRef<InputSpec> inputs);
+  /// Some of the samples with what belongs to them.
+  llvm::Expected<EvaluationData> select(llvm::ArrayRef<int64_t> indices) const;
+  /// Labels and targets of one sample.
+  std::optional<NpyArray> getLabels(int64_t index) const;
+  std::optional<NpyArray> getTargets(int64_t index) const;
 };
 
 /// Agreement with labels.
@@ -61,7 +70,11 @@ struct Evaluation {
   /// For each float output.
   std::vector<OutputError> outputs;
 
-  /// How much worse the model is than the reference: points of accuracy as a
+  /// What the measure said that was asked for.
+  std::optional<QualityResult> quality;
+
+  /// How much worse the model is than the reference: the drop of `quality` if
+  /// it is there, else points of accuracy as a
   /// fraction (0.01 is one point), the relative rise of perplexity with labels
   /// per token, the largest relative output error without labels.
   double getDrop() const;
@@ -69,10 +82,11 @@ struct Evaluation {
 
 /// Runs both models on at most `maxSamples` samples, one after the other. They
 /// may be the same. Errors name the file and the sample: a run that fails,
-/// labels that fit no output.
+/// labels that fit no output, what `measure` (which may be null) cannot judge.
 llvm::Expected<Evaluation>
 evaluate(JITModel &reference, JITModel &model, const EvaluationData &data,
          int64_t maxSamples = INT64_MAX,
+         const QualityMeasure *measure = nullptr,
          llvm::function_ref<void(int64_t done, int64_t total)> progress = {});
 
 /// Seconds of one run.

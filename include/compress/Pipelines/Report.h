@@ -9,6 +9,7 @@
 
 #include "compress/Pipelines/Evaluate.h"
 #include "compress/Plan/Apply.h"
+#include "compress/Search/Work.h"
 
 namespace compress {
 
@@ -19,6 +20,8 @@ struct SearchPoint {
   std::string search;
   /// The limit on all weights and constants that it keeps; 0 without one.
   uint64_t limitBytes = 0;
+  /// The limit on the time of a run, of points of a family of speeds.
+  std::optional<double> limitSeconds;
   /// Of all weights and constants.
   uint64_t bytes = 0;
   /// Root of the sum of the errors of the sites, which a search minimizes; an
@@ -31,6 +34,11 @@ struct SearchPoint {
   bool isChosen = false;
   /// Sites by level, "int8 3, int4-g32 2".
   std::string levels;
+  /// The artifact with this plan; empty for baselines.
+  std::string planFile;
+  /// Totals over the sites of what the search knew the costs of, by the names
+  /// of `compress::Cost`.
+  std::vector<std::pair<std::string, double>> costs;
 
   bool isBaseline() const { return search == "uniform" || isRandom(); }
   bool isRandom() const {
@@ -67,6 +75,11 @@ struct Report {
   int64_t calibrationSamples = 0;
 
   std::string evaluationFile;
+  /// Samples of the calibration file that were kept from calibration and judge
+  /// instead.
+  std::vector<int64_t> heldOut;
+  /// What judges is what calibration has seen.
+  bool judgesCalibration = false;
   std::optional<Evaluation> evaluation;
   /// Of a search: the frontier by bytes, each point followed by its baselines.
   std::vector<SearchPoint> points;
@@ -79,6 +92,17 @@ struct Report {
   std::optional<std::pair<double, double>> predictedSeconds;
   /// Shapes of the inputs that were timed.
   std::string latencyInputs;
+  /// With several shapes, of which the latencies above are the weighted mean.
+  struct ShapeLatency {
+    std::string shape;
+    double weight;
+    std::optional<Latency> before, after;
+  };
+  std::vector<ShapeLatency> shapeLatencies;
+  /// Work of all sites in one run, where shapes are known.
+  std::optional<SiteWork> workBefore, workAfter;
+  /// Memory of one run, see `JITModel::getMemoryBytes`.
+  std::optional<uint64_t> memoryBefore, memoryAfter;
 
   /// Where the artifacts are, and their names and sizes.
   std::string outputDirectory;
@@ -110,6 +134,9 @@ struct ComparisonRow {
   std::string what, before, after, change;
 };
 
+/// "12 samples of calib.npz, held out from calibration: 3 9 14".
+std::string describeSamples(const Report &report);
+
 /// The comparison that both the text and the HTML report show.
 std::vector<ComparisonRow> getComparison(const Report &report);
 
@@ -125,7 +152,13 @@ struct PointRow {
   double predicted;
   uint64_t bytes;
   std::optional<double> drop;
+  /// Totals of `getPointCosts`, as text.
+  std::vector<std::string> costs;
 };
+/// The limit that a point keeps; empty without one.
+std::string formatLimit(const SearchPoint &point);
+/// The costs besides bytes and seconds that points have, by name.
+std::vector<std::string> getPointCosts(const Report &report);
 std::vector<PointRow> getPointRows(const Report &report);
 
 /// Excluded weights by reason: "12 weights, 1.50 KiB: reason".

@@ -24,6 +24,10 @@ struct SiteResult {
   /// As the plan says: seconds of the operations alone, and why this level.
   std::optional<double> seconds, predictedSeconds;
   std::string reason;
+  /// What the weight is stored as; null where it stays as it is.
+  CompressedTensorType type;
+  /// As in `PlanEntry`, where somebody counted them.
+  std::optional<double> flops, bops, joules;
 };
 
 struct ApplyReport {
@@ -54,7 +58,17 @@ struct ApplyOptions {
       encode;
 };
 
-/// Runs the level's method on a site's weight; `level` is not none.
+/// The error of the layer's output on the inputs that calibration sampled,
+/// which takes it that channels are correlated: tr(dW H dW^T) with the second
+/// moments H of the rows of all uses. Convolutions: one such sum for each
+/// position of the window. Nothing without samples.
+std::optional<LayerError> measureOutputError(const Site &site,
+                                             const HostTensor &weight,
+                                             const HostTensor &decoded,
+                                             const Statistics &statistics);
+
+/// Runs the level's method on a site's weight; `level` is not none. The error
+/// is `measureOutputError` where there are samples.
 llvm::Expected<EncodedSite> encodeSite(const Site &site, const Level &level,
                                        const Statistics *statistics);
 

@@ -39,6 +39,9 @@ struct PlanEntry {
   std::optional<double> seconds;
   /// The same as the target predicts it, without timing anything.
   std::optional<double> predictedSeconds;
+  /// Floating-point operations, bit operations and joules of the site's
+  /// operations in one run.
+  std::optional<double> flops, bops, joules;
   /// Why the search chose the level.
   std::string reason;
   /// Line in the file, for diagnostics; 0 when it does not come from one.

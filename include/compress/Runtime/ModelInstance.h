@@ -86,6 +86,8 @@ public:
   int32_t threads() const;
   const char *lastError() const;
   size_t peakBytes() const;
+  /// What was made from the weights for all runs.
+  size_t preparedBytes() const;
   const CompressModelInfo &info() const;
 
   /// Null removes the observer.

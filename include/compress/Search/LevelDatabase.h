@@ -9,9 +9,7 @@
 
 #include "compress/Plan/Apply.h"
 #include "compress/Support/ContentCache.h"
-#include <map>
 #include <memory>
-#include <mutex>
 
 namespace compress {
 
@@ -33,9 +31,7 @@ class LevelDatabase {
 public:
   /// `cache` null: nothing is kept.
   explicit LevelDatabase(const Statistics *statistics = nullptr,
-                         ContentCache *cache = nullptr)
-      : statistics(statistics), cache(cache),
-        types(std::make_shared<TypeMemory>()) {}
+                         ContentCache *cache = nullptr);
 
   /// Holds the encoded weight in memory no longer than it needs to.
   llvm::Expected<LevelSummary> getSummary(const Site &site,
@@ -56,17 +52,14 @@ public:
   ContentCache *getCache() const { return cache; }
 
 private:
-  /// The types that were found out, by site and level; shared by copies.
-  struct TypeMemory {
-    std::mutex mutex;
-    std::map<std::pair<const void *, std::string>, CompressedTensorType> types;
-  };
   void remember(const Site &site, const Level &level,
                 CompressedTensorType type) const;
 
   const Statistics *statistics;
   ContentCache *cache;
-  std::shared_ptr<TypeMemory> types;
+  /// What was found out in this run. Copies share it.
+  struct Memory;
+  std::shared_ptr<Memory> memory;
 };
 
 /// The relative output error that rounding the site's activations as `level`

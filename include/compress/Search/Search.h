@@ -54,7 +54,7 @@ struct SiteChoices {
 };
 
 /// What a column of costs means: "bytes", "seconds", "flops", "bops",
-/// "joules", "peak-bytes".
+/// "joules", "memory" (bytes while the model runs).
 struct Cost {
   std::string name;
   /// The total is the largest over all sites (peak memory), not the sum.

@@ -64,6 +64,15 @@ struct ConvTransposeModel
     use.activationChannelAxis = 1;
     return {use};
   }
+
+  /// Each pixel of the input is multiplied with the whole weight.
+  std::optional<WeightWork> getWork(Operation *op,
+                                    const WeightOperand &role) const {
+    std::optional<WeightWork> work = getWorkByShapes(op, role);
+    if (work)
+      work->outputs = work->inputs;
+    return work;
+  }
 };
 
 struct GemmModel : CompressibleOpInterface::ExternalModel<GemmModel, GemmOp> {

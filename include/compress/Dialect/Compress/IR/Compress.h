@@ -63,6 +63,27 @@ struct WeightOperand {
   int64_t activationChannelAxis = -1;
 };
 
+/// How often an operation multiplies with a weight.
+struct WeightWork {
+  WeightOperand role;
+  /// Vectors of channels that meet the weight and that come of it: rows of a
+  /// matrix product, pixels of a convolution before and after its window. 0
+  /// for a table.
+  double inputs = 1, outputs = 1;
+};
+
+/// Multiply-adds that are alike.
+struct MultiplyAdds {
+  double count = 0;
+  /// What is multiplied on the side of the weight: a type of codes, or a float
+  /// where they are decoded to one first.
+  mlir::Type type;
+};
+
+/// The work of an operation by its shapes; nothing where one is dynamic.
+std::optional<WeightWork> getWorkByShapes(mlir::Operation *op,
+                                          const WeightOperand &role);
+
 } // namespace compress
 
 // The interface takes the type by value and the type only names the interface,
@@ -79,6 +100,8 @@ struct EncodedTensor {
 };
 
 // Defaults of EncodingAttrInterface; see Encoding.h.
+void countDecodedMultiplyAdds(CompressedTensorType type, const WeightWork &work,
+                              llvm::SmallVectorImpl<MultiplyAdds> &counts);
 mlir::FailureOr<mlir::Value>
 buildDecodeByDescription(mlir::OpBuilder &builder, mlir::Location loc,
                          CompressedTensorType type,

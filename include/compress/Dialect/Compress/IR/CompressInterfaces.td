@@ -121,6 +121,16 @@ def EncodingAttrInterface : AttrInterface<"EncodingAttrInterface"> {
            "unsigned":$operand),
       [{}], [{ return ::mlir::failure(); }]>,
     InterfaceMethod<[{
+      Appends the multiply-adds that a contraction takes which multiplies only
+      with what is stored and in the cheapest order, `type` being its weight, of
+      static shape. Scales and zero points are not counted. The default decodes
+      and multiplies with every element.
+    }], "void", "countMultiplyAdds",
+      (ins "::compress::CompressedTensorType":$type,
+           "const ::compress::WeightWork &":$work,
+           "::llvm::SmallVectorImpl<::compress::MultiplyAdds> &":$counts),
+      [{}], [{ ::compress::countDecodedMultiplyAdds(type, work, counts); }]>,
+    InterfaceMethod<[{
       Reference decode on host buffers. `leaves` are the leaf tensors of
       `type`, which must have a static shape; `verifyPayload` accepted them. The
       result has the logical shape and element type.
@@ -175,6 +185,12 @@ def CompressibleOpInterface : OpInterface<"CompressibleOpInterface"> {
       a constant) is for the caller to see.
     }], "::llvm::SmallVector<::compress::WeightOperand>", "getWeightOperands",
       (ins)>,
+    InterfaceMethod<[{
+      How often one of these operands is multiplied with, for the shapes that
+      the operation has; nothing where they are not known.
+    }], "std::optional<::compress::WeightWork>", "getWork",
+      (ins "const ::compress::WeightOperand &":$role), [{}],
+      [{ return ::compress::getWorkByShapes($_op, role); }]>,
   ];
 }
 

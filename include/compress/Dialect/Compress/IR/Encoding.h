@@ -96,6 +96,10 @@ buildGatherComponent(mlir::OpBuilder &builder, mlir::Location loc,
                      mlir::Value value, const Component &component,
                      mlir::Value indices, int64_t axis);
 
+/// The multiply-adds with a component in the place of the tensor.
+void countMultiplyAdds(const Component &component, const WeightWork &work,
+                       llvm::SmallVectorImpl<MultiplyAdds> &counts);
+
 //===----------------------------------------------------------------------===//
 // Constants
 //===----------------------------------------------------------------------===//

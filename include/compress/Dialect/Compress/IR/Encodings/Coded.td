@@ -20,7 +20,8 @@ def Compress_Coder : I32Enum<"Coder", "entropy coder", [
 
 def Compress_CodedAttr : Compress_Encoding<"Coded", "coded",
     ["verifyPayload", "refine", "withComponentEncodings", "buildDecode", "decodeHost", "rewriteContract",
-     "recodeHost", "simplify", "getExchangeForm"]> {
+     "recodeHost", "simplify", "getExchangeForm",
+     "countMultiplyAdds"]> {
   let summary = "Another encoding whose leaves are entropy coded";
   let description = [{
     One component `stream<k> : [bytes[k]] x i8` for each leaf of the encoding

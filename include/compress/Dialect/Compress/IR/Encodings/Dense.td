@@ -10,7 +10,8 @@
 include "compress/Dialect/Compress/IR/Encodings/Encoding.td"
 
 def Compress_DenseAttr : Compress_Encoding<"Dense", "dense",
-    ["buildDecode", "buildEncode", "buildGather", "decodeHost"]> {
+    ["buildDecode", "buildEncode", "buildGather", "decodeHost",
+     "countMultiplyAdds"]> {
   let summary = "Stored as plain values of another element type";
   let description = [{
     One component, `values : shape x T`. Decoding casts each value to the

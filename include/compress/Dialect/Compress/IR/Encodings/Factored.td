@@ -10,7 +10,8 @@
 include "compress/Dialect/Compress/IR/Encodings/Encoding.td"
 
 def Compress_FactoredAttr : Compress_Encoding<"Factored", "factored",
-    ["withComponentEncodings", "buildGather", "rewriteContract", "recodeHost"]> {
+    ["withComponentEncodings", "buildGather", "rewriteContract", "recodeHost",
+     "countMultiplyAdds"]> {
   let summary = "A contraction of factors, each with its own encoding";
   let description = [{
     `equation` is an einsum, result first: for each dimension a name, or names in

@@ -11,7 +11,8 @@ include "compress/Dialect/Compress/IR/Encodings/Encoding.td"
 
 def Compress_PermutedAttr : Compress_Encoding<"Permuted", "permuted",
     ["getNumParameters", "verifyPayload", "withComponentEncodings", "buildEncode",
-     "buildGather", "rewriteContract", "recodeHost", "simplify"]> {
+     "buildGather", "rewriteContract", "recodeHost", "simplify",
+     "countMultiplyAdds"]> {
   let summary = "Another encoding with one axis permuted";
   let description = [{
     Components `inner : shape`, in the encoding `of` and of the logical element

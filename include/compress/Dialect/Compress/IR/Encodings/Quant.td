@@ -11,7 +11,8 @@ include "compress/Dialect/Compress/IR/Encodings/Encoding.td"
 
 def Compress_QuantAttr : Compress_Encoding<"Quant", "quant",
     ["getNumParameters", "withComponentEncodings", "buildDecode", "buildEncode", "buildGather",
-     "decodeHost"]> {
+     "decodeHost",
+     "countMultiplyAdds"]> {
   let summary = "Uniform or floating-point codes with one scale per group";
   let description = [{
     Components `codes : shape x T`, `scales` and, if `zero` is given, `zeros`,

@@ -18,7 +18,8 @@ def Compress_Rotation : I32Enum<"Rotation", "orthogonal transform", [
 
 def Compress_RotatedAttr : Compress_Encoding<"Rotated", "rotated",
     ["withComponentEncodings", "buildEncode", "buildGather",
-     "rewriteContract", "simplify"]> {
+     "rewriteContract", "simplify",
+     "countMultiplyAdds"]> {
   let summary = "Another encoding in a Walsh-Hadamard basis";
   let description = [{
     One component, `inner : shape` in the encoding `of`, a logical tensor of f32

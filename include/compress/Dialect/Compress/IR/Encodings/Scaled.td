@@ -11,7 +11,8 @@ include "compress/Dialect/Compress/IR/Encodings/Encoding.td"
 
 def Compress_ScaledAttr : Compress_Encoding<"Scaled", "scaled",
     ["getNumParameters", "withComponentEncodings", "buildEncode",
-     "buildGather", "rewriteContract", "simplify"]> {
+     "buildGather", "rewriteContract", "simplify",
+     "countMultiplyAdds"]> {
   let summary = "Another encoding times one scale per group";
   let description = [{
     Components `inner : shape`, in the encoding `of`, and

@@ -11,7 +11,8 @@ include "compress/Dialect/Compress/IR/Encodings/Encoding.td"
 
 def Compress_SparseAttr : Compress_Encoding<"Sparse", "sparse",
     ["getNumParameters", "verifyPayload", "refine", "withComponentEncodings",
-     "buildGather", "rewriteContract", "recodeHost", "simplify"]> {
+     "buildGather", "rewriteContract", "recodeHost", "simplify",
+     "countMultiplyAdds"]> {
   let summary = "Values at some positions, zero elsewhere";
   let description = [{
     Components `values`, in the encoding `of` and of the logical element type,

@@ -11,7 +11,8 @@ include "compress/Dialect/Compress/IR/Encodings/Encoding.td"
 
 def Compress_SumAttr : Compress_Encoding<"Sum", "sum",
     ["withComponentEncodings", "buildEncode", "buildGather",
-     "rewriteContract", "simplify"]> {
+     "rewriteContract", "simplify",
+     "countMultiplyAdds"]> {
   let summary = "The sum of several encodings of the same shape";
   let description = [{
     Components `term0`, `term1`, ...: logical tensors of f32 (f64 for a logical

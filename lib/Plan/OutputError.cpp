@@ -1,0 +1,117 @@
+//===- OutputError.cpp - Error of a layer on sampled inputs -----*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "compress/Plan/Apply.h"
+#include <cmath>
+
+using namespace mlir;
+using namespace compress;
+
+namespace {
+/// Sampled inputs, transposed: [channels, rows]. Rows of an activation that was
+/// sampled sparsely count more.
+struct Inputs {
+  int64_t channels = 0, rows = 0;
+  /// Of the activations that were sampled.
+  double total = 0;
+  std::vector<float> values;
+};
+} // namespace
+
+static Inputs gather(const Site &site, const Statistics &statistics,
+                     int64_t maxRows) {
+  Inputs inputs;
+  std::vector<std::pair<const float *, float>> rows;
+  for (unsigned use = 0; use < site.uses.size(); ++use) {
+    const TensorStatistics *seen = statistics.lookup(site.name, use);
+    if (!seen || seen->getNumReservoirRows() == 0)
+      continue;
+    int64_t channels = seen->getNumChannels();
+    if (inputs.channels && inputs.channels != channels)
+      return {};
+    inputs.channels = channels;
+    int64_t sampled = seen->getNumReservoirRows();
+    int64_t kept = std::min(sampled, maxRows);
+    double total = double(seen->getCount()) / double(channels);
+    inputs.total += total;
+    for (int64_t i = 0; i < kept; ++i)
+      rows.emplace_back(seen->getReservoir().data() +
+                            i * sampled / kept * channels,
+                        float(std::sqrt(total / double(kept))));
+  }
+  inputs.rows = rows.size();
+  inputs.values.resize(inputs.channels * inputs.rows);
+  for (int64_t i = 0; i < inputs.rows; ++i)
+    for (int64_t c = 0; c < inputs.channels; ++c)
+      inputs.values[c * inputs.rows + i] = rows[i].first[c] * rows[i].second;
+  return inputs;
+}
+
+std::optional<LayerError>
+compress::measureOutputError(const Site &site, const HostTensor &weight,
+                             const HostTensor &decoded,
+                             const Statistics &statistics) {
+  // What a measurement may take.
+  constexpr double maxMultiplyAdds = 2e9;
+  const WeightOperand &role = site.getRole();
+  if (role.activation < 0 || role.reductionAxes.empty())
+    return std::nullopt;
+  ArrayRef<int64_t> shape = site.type.getShape();
+  int64_t axis = role.reductionAxes[0];
+  int64_t channels = shape[axis], elements = site.getNumElements();
+  if (channels == 0 || elements == 0)
+    return std::nullopt;
+  Inputs inputs =
+      gather(site, statistics,
+             std::max<int64_t>(16, int64_t(maxMultiplyAdds / elements)));
+  if (inputs.rows == 0 || inputs.channels % channels)
+    return std::nullopt;
+  // Grouped convolution, as in `getImportance`.
+  int64_t sets = inputs.channels / channels;
+  int64_t outAxis = role.outputAxes.empty() ? -1 : role.outputAxes[0];
+  if (sets > 1 && (outAxis < 0 || shape[outAxis] % sets))
+    return std::nullopt;
+  int64_t outputsPerSet = sets > 1 ? shape[outAxis] / sets : 1;
+
+  int64_t stride = 1, outStride = 1;
+  for (int64_t dim = axis + 1; dim < int64_t(shape.size()); ++dim)
+    stride *= shape[dim];
+  for (int64_t dim = outAxis + 1; dim < int64_t(shape.size()); ++dim)
+    outStride *= shape[dim];
+  double error = 0, energy = 0;
+  std::vector<float> difference(inputs.rows), whole(inputs.rows);
+  for (int64_t first = 0; first < elements; ++first) {
+    // One vector along the channels.
+    if (first / stride % channels)
+      continue;
+    int64_t set =
+        sets > 1 ? first / outStride % shape[outAxis] / outputsPerSet : 0;
+    std::fill(difference.begin(), difference.end(), 0.0f);
+    std::fill(whole.begin(), whole.end(), 0.0f);
+    for (int64_t c = 0; c < channels; ++c) {
+      double w = weight.getDouble(first + c * stride);
+      auto d = float(w - decoded.getDouble(first + c * stride));
+      auto f = float(w);
+      const float *x =
+          inputs.values.data() + (set * channels + c) * inputs.rows;
+      for (int64_t i = 0; i < inputs.rows; ++i) {
+        difference[i] += d * x[i];
+        whole[i] += f * x[i];
+      }
+    }
+    for (int64_t i = 0; i < inputs.rows; ++i) {
+      error += double(difference[i]) * difference[i];
+      energy += double(whole[i]) * whole[i];
+    }
+  }
+  // Sums of channels that are all but alike may cancel within rounding.
+  if (!std::isfinite(error) || !std::isfinite(energy))
+    return std::nullopt;
+  LayerError result;
+  result.absolute = error / inputs.total;
+  result.relative = energy > 0 ? error / energy : error > 0 ? 1 : 0;
+  return result;
+}
