@@ -26,10 +26,11 @@ class Compilation {
 public:
   Compilation(const CompilerOptions &options, mlir::MLIRContext &context,
               const Target &target, PlanRequest request, EmitStages emit,
-              OutputDirectory output)
+              OutputDirectory output, JobPool *pool)
       : options(options), context(context), target(target),
         request(std::move(request)), emit(std::move(emit)),
-        output(std::move(output)), diagnostics(&context, options.model) {}
+        output(std::move(output)), pool(pool),
+        diagnostics(&context, options.model) {}
 
   llvm::Expected<Report> run();
 
@@ -69,8 +70,11 @@ private:
   /// What models are compared on, and at most how many samples of it.
   std::pair<std::optional<EvaluationData>, int64_t> getComparedSamples();
   llvm::Expected<double> timeSite(const Site &site, const Level &level);
+  /// Null: of the float model. Plans take turns with it.
   llvm::Expected<double> timePlan(const Plan *plan);
 
+  /// One of the processes that only help the first.
+  bool isHelper() const { return pool && !pool->isFirst(); }
   llvm::Error openCache();
   ApplyOptions getApplyOptions();
 
@@ -80,6 +84,7 @@ private:
   PlanRequest request;
   EmitStages emit;
   OutputDirectory output;
+  JobPool *pool;
   DiagnosticCollector diagnostics;
 
   Report report;
@@ -92,6 +97,8 @@ private:
   std::unique_ptr<ContentCache> cache;
   LevelDatabase database;
   std::optional<SiteTimer> siteTimer;
+  /// Of the float model when `timePlan` was first asked for it.
+  std::optional<double> floatSeconds;
   Plan plan;
   std::vector<Alternative> alternatives;
   /// Nothing was encoded: both models are the same.

@@ -88,22 +88,30 @@ llvm::Expected<double> Compilation::timePlan(const Plan *candidate) {
   auto sample = getTimedSample();
   if (!sample)
     return sample.takeError();
-  auto measure = [&](JITModel &model) -> llvm::Expected<double> {
-    auto latencies = compress::measureLatencies({&model}, *sample);
-    if (!latencies)
-      return latencies.takeError();
-    return latencies->front().median;
-  };
-  if (!candidate) {
-    auto model = getFloatModel();
-    if (!model)
-      return model.takeError();
-    return measure(**model);
+  auto reference = getFloatModel();
+  if (!reference)
+    return reference.takeError();
+  SmallVector<JITModel *> models{*reference};
+  std::optional<JITModel> model;
+  if (candidate) {
+    auto made = makeModel(*candidate);
+    if (!made)
+      return made.takeError();
+    model.emplace(std::move(*made));
+    models.push_back(&*model);
   }
-  auto model = makeModel(*candidate);
-  if (!model)
-    return model.takeError();
-  return measure(*model);
+  auto latencies = compress::measureLatencies(models, *sample);
+  if (!latencies)
+    return latencies.takeError();
+  double whole = latencies->front().median;
+  if (!candidate)
+    floatSeconds = whole;
+  // Machines change their speed. A share of the float model's time is that of
+  // its time now, so the plan's is told as if the model still took as long as
+  // when the limit was set.
+  bool isShare = options.maxLatency && options.maxLatency->isFraction;
+  double scale = isShare && floatSeconds ? *floatSeconds / whole : 1;
+  return latencies->back().median * scale;
 }
 
 llvm::Error Compilation::measureLatencies(JITModel &floatModel,
