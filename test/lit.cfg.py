@@ -7,8 +7,10 @@
 #   <target>-device                   this machine runs code for the target
 #   spirv-val                         the validator of SPIR-V is there
 #   onednn                            the build uses oneDNN
+#   mpi                               the build uses MPI, and mpirun is there
+#   browser                           there is a browser without a window (chromium)
 #   asan                              the build is sanitized
-# Substitutions: %python, %examples (the examples folder), %build (the build
+# Substitutions: %python, %browser, %examples (the examples folder), %build (the build
 # folder), %mlir_runner_libs (what `mlir-runner --shared-libs` needs to print
 # tensors), and the path of every tool of ours.
 import os
@@ -91,10 +93,22 @@ if {"avx512_vnni", "avx512vl", "avx512bw"} <= flags:
     config.available_features.add("avx512vnni")
 if config.compress_onednn.upper() in ("1", "ON", "TRUE", "YES"):
     config.available_features.add("onednn")
+if config.compress_mpi.upper() in ("1", "ON", "TRUE", "YES") and shutil.which("mpirun"):
+    config.available_features.add("mpi")
+else:
+    lit_config.note("no MPI in the build, or no mpirun (libopenmpi-dev, openmpi-bin): tests of "
+                    "several processes are skipped")
 if config.compress_asan_options:
     config.available_features.add("asan")
     config.environment.setdefault("ASAN_OPTIONS", config.compress_asan_options)
 
+browser = next(filter(None, map(shutil.which, (
+    "chromium", "chromium-browser", "google-chrome", "google-chrome-stable"))), None)
+if browser:
+    config.available_features.add("browser")
+    config.substitutions.append(("%browser", browser))
+else:
+    lit_config.note("no chromium: nobody looks at report.html")
 if all(map(shutil.which, ("qemu-aarch64", "aarch64-linux-gnu-gcc"))):
     config.available_features.add("aarch64-emulation")
 else:

@@ -594,14 +594,18 @@ compress::choosePlan(const PlanRequest &request, const PlanSubject &subject,
     return budget.takeError();
   ProgressBar bar("levels", subject.sites.sites.size() * request.levels.size());
   std::mutex mutex;
-  auto table = buildLevelTable(subject.sites.sites, request.levels,
-                               subject.database, [&](size_t done, size_t) {
-                                 std::lock_guard<std::mutex> lock(mutex);
-                                 bar.update(done);
-                               });
+  auto table = buildLevelTable(
+      subject.sites.sites, request.levels, subject.database,
+      [&](size_t done, size_t) {
+        std::lock_guard<std::mutex> lock(mutex);
+        bar.update(done);
+      },
+      subject.pool);
   bar.finish();
   if (!table)
     return table.takeError();
+  if (subject.pool && !subject.pool->isFirst())
+    return choice;
   if (llvm::Error error = table->apply(request.rules))
     return atOption("--site", std::move(error));
   for (const std::string &pattern : request.same)

@@ -89,6 +89,8 @@ struct PlanSubject {
   llvm::function_ref<llvm::Expected<StitchedModel *>()> stitch;
   /// What `stitch` runs on, with labels if there are any; null without data.
   const EvaluationData *calibration = nullptr;
+  /// Who fills the table.
+  JobPool *pool = nullptr;
 };
 
 /// A plan to run beside the chosen one.
@@ -108,7 +110,7 @@ struct PlanChoice {
 /// For `maxLatency`, sites are timed alone, and what is found is timed as a
 /// whole until it keeps the limit; for `maxDrop` it is the smallest found by
 /// bisection over size budgets, each candidate measured. `notes` gets what the
-/// user should know.
+/// user should know. Nothing is chosen but by the first process of the pool.
 llvm::Expected<PlanChoice> choosePlan(const PlanRequest &request,
                                       const PlanSubject &subject,
                                       std::vector<std::string> &notes);

@@ -37,10 +37,11 @@ class Compilation {
 public:
   Compilation(const CompilerOptions &options, mlir::MLIRContext &context,
               const Target &target, PlanRequest request, EmitStages emit,
-              OutputDirectory output)
+              OutputDirectory output, JobPool *pool)
       : options(options), context(context), target(target),
         request(std::move(request)), emit(std::move(emit)),
-        output(std::move(output)), diagnostics(&context, options.model) {}
+        output(std::move(output)), pool(pool),
+        diagnostics(&context, options.model) {}
 
   llvm::Expected<Report> run();
 
@@ -106,6 +107,8 @@ private:
   /// Fills in what the sites of the report take.
   void countWork(llvm::MutableArrayRef<SiteResult> results);
 
+  /// One of the processes that only help the first.
+  bool isHelper() const { return pool && !pool->isFirst(); }
   llvm::Error openCache();
   ApplyOptions getApplyOptions();
 
@@ -115,6 +118,7 @@ private:
   PlanRequest request;
   EmitStages emit;
   OutputDirectory output;
+  JobPool *pool;
   DiagnosticCollector diagnostics;
 
   Report report;

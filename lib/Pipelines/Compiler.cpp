@@ -57,14 +57,20 @@ llvm::Error Compilation::openCache() {
   std::string directory = options.cache;
   if (directory.empty() && options.resume)
     directory = output.getPath().str() + ".cache";
-  if (directory.empty())
+  if (directory.empty()) {
+    if (!options.dryRun)
+      OutputDirectory::setInterruptNote(
+          "nothing was written; --resume would have kept the work so far");
     return llvm::Error::success();
+  }
   auto opened = ContentCache::open(directory);
   if (!opened)
     return llvm::createStringError(
         StringRef(options.cache.empty() ? "--resume: " : "--cache: ") +
         llvm::toString(opened.takeError()));
   cache = std::move(*opened);
+  OutputDirectory::setInterruptNote("the same command goes on from what " +
+                                    directory + " keeps");
   return llvm::Error::success();
 }
 
@@ -257,7 +263,8 @@ llvm::Error Compilation::choose() {
                       measureSiteWork,
                       measurePlanMemory,
                       nullptr,
-                      nullptr};
+                      nullptr,
+                      pool};
   EvaluationData unlabelled;
   if (data) {
     subject.stitch = stitch;
@@ -449,6 +456,8 @@ llvm::Expected<Report> Compilation::run() {
       continue;
     if (llvm::Error error = stage(name, run))
       return std::move(error);
+    if (run == &Compilation::choose && isHelper())
+      return std::move(report);
   }
   if (cache && cache->getNumBroken())
     report.notes.push_back(std::to_string(cache->getNumBroken()) +
@@ -466,7 +475,8 @@ llvm::Expected<Report> Compilation::run() {
 }
 
 llvm::Expected<Report> compress::compileModel(const CompilerOptions &options,
-                                              MLIRContext &context) {
+                                              MLIRContext &context,
+                                              JobPool *pool) {
   // What is quickly seen to be wrong comes before any work.
   registerAllTargets();
   context.loadDialect<CompressDialect, onnx::ONNXDialect, arith::ArithDialect,
@@ -489,11 +499,17 @@ llvm::Expected<Report> compress::compileModel(const CompilerOptions &options,
       return llvm::createStringError("--target " + options.target + ": " +
                                      llvm::toString(std::move(available)));
   }
-  auto output = OutputDirectory::create(options.output);
+  bool isHelper = pool && !pool->isFirst();
+  // What is given is not searched for.
+  if (isHelper && (request->level || request->plan))
+    return Report();
+  auto output = isHelper ? OutputDirectory::unused(options.output)
+                         : OutputDirectory::create(options.output);
   if (!output)
     return output.takeError();
   Compilation compilation(options, context, **target, std::move(*request),
-                          std::move(*emit), std::move(*output));
+                          isHelper ? EmitStages() : std::move(*emit),
+                          std::move(*output), pool);
   auto report = compilation.run();
   if (!report)
     return llvm::createStringError(

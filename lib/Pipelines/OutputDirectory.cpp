@@ -6,13 +6,16 @@
 
 #include "OutputDirectory.h"
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/ScopeExit.h"
 #include "llvm/ADT/SmallString.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/Signals.h"
 #include <csignal>
 #include <cstring>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -28,6 +31,8 @@ using namespace llvm;
 /// signal handler.
 static char leftovers[1 << 14];
 static volatile sig_atomic_t hasLeftovers;
+/// What an interrupt says.
+static char interruptNote[1 << 10];
 
 /// Removes the files of one folder and those of its subfolders. Runs in a
 /// signal handler, where opendir could wait forever for the allocator's lock
@@ -83,6 +88,9 @@ static void removeLeftovers(void *) {
 
 static void onInterrupt() {
   removeLeftovers(nullptr);
+  // Of an error here nobody could be told.
+  if (write(STDERR_FILENO, interruptNote, strlen(interruptNote)) < 0)
+    interruptNote[0] = 0;
   // The exit code that shells give to an interrupted program.
   _exit(128 + SIGINT);
 }
@@ -105,6 +113,52 @@ static void rememberLeftovers(StringRef staging,
   hasLeftovers = 1;
 }
 
+void OutputDirectory::setInterruptNote(const std::string &note) {
+  std::string line = "\ncompress-compile: interrupted: " + note + "\n";
+  if (line.size() < sizeof interruptNote)
+    memcpy(interruptNote, line.c_str(), line.size() + 1);
+}
+
+//===----------------------------------------------------------------------===//
+// Folders of killed processes
+//===----------------------------------------------------------------------===//
+
+// A temporary folder is locked while its process lives: the system unlocks what
+// a killed one leaves. The folder that it is in is locked while it is made, so
+// that nobody takes one without a lock yet for such a leftover.
+
+static constexpr StringLiteral stagingPrefix = ".compress-";
+
+/// A descriptor of the folder that holds the lock; -1 if the file system cannot
+/// lock, or, without waiting for it, if somebody else has it.
+static int lockFolder(const Twine &path, bool waits) {
+  SmallString<256> storage;
+  int folder = open(path.toNullTerminatedStringRef(storage).data(),
+                    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (folder >= 0 && flock(folder, LOCK_EX | (waits ? 0 : LOCK_NB)) != 0) {
+    close(folder);
+    folder = -1;
+  }
+  return folder;
+}
+
+static void removeStaleFolders(StringRef place) {
+  std::vector<std::string> stale;
+  std::error_code code;
+  for (sys::fs::directory_iterator it(place, code), end; it != end && !code;
+       it.increment(code)) {
+    StringRef name = sys::path::filename(it->path());
+    if (name.consume_front(stagingPrefix) && name.size() == 8 &&
+        all_of(name, isHexDigit))
+      stale.push_back(it->path());
+  }
+  for (const std::string &path : stale)
+    if (int lock = lockFolder(path, /*waits=*/false); lock >= 0) {
+      sys::fs::remove_directories(path);
+      close(lock);
+    }
+}
+
 //===----------------------------------------------------------------------===//
 // OutputDirectory
 //===----------------------------------------------------------------------===//
@@ -113,7 +167,7 @@ static Error fail(StringRef path, std::error_code code) {
   return createStringError(path + ": cannot write there: " + code.message());
 }
 
-Expected<OutputDirectory> OutputDirectory::create(StringRef path) {
+OutputDirectory OutputDirectory::unused(StringRef path) {
   OutputDirectory directory;
   SmallString<256> target(path);
   sys::path::remove_dots(target);
@@ -122,6 +176,12 @@ Expected<OutputDirectory> OutputDirectory::create(StringRef path) {
   if (target.empty())
     target = ".";
   directory.target = std::string(target);
+  return directory;
+}
+
+Expected<OutputDirectory> OutputDirectory::create(StringRef path) {
+  OutputDirectory directory = unused(path);
+  StringRef target = directory.target;
   bool exists = sys::fs::exists(target);
   if (exists && !sys::fs::is_directory(target))
     return createStringError(path + ": is a file; the output is a folder");
@@ -152,13 +212,18 @@ Expected<OutputDirectory> OutputDirectory::create(StringRef path) {
     directory.discard();
     return fail(path, code);
   }
-  sys::path::append(place, ".compress-%%%%%%%%");
+  int guard = lockFolder(place, /*waits=*/true);
+  scope_exit unlock([&] { close(guard); });
+  if (guard >= 0)
+    removeStaleFolders(place);
+  sys::path::append(place, stagingPrefix + "%%%%%%%%");
   for (int attempt = 0;; ++attempt) {
     SmallString<256> staging;
     sys::fs::createUniquePath(place, staging, /*MakeAbsolute=*/true);
     std::error_code code =
         sys::fs::create_directory(staging, false, sys::fs::perms::all_all);
     if (!code) {
+      directory.lock = lockFolder(staging, /*waits=*/false);
       directory.staging = std::string(staging);
       break;
     }
@@ -173,8 +238,9 @@ Expected<OutputDirectory> OutputDirectory::create(StringRef path) {
 
 OutputDirectory::OutputDirectory(OutputDirectory &&other)
     : target(std::move(other.target)), staging(std::move(other.staging)),
-      madeParents(std::move(other.madeParents)) {
+      madeParents(std::move(other.madeParents)), lock(other.lock) {
   other.staging.clear();
+  other.lock = -1;
   other.madeParents.clear();
 }
 
@@ -185,6 +251,9 @@ void OutputDirectory::discard() {
     sys::fs::remove_directories(staging);
     hasLeftovers = 0;
   }
+  if (lock >= 0)
+    close(lock);
+  lock = -1;
   // Fails for folders that others have put something in, as it should.
   for (const std::string &parent : reverse(madeParents))
     sys::fs::remove(parent);

@@ -5,16 +5,53 @@
 //===----------------------------------------------------------------------===//
 
 #include "compress/Search/LevelTable.h"
-#include "mlir/IR/Threading.h"
-#include <atomic>
+#include <cstdio>
+#include <cstdlib>
 
 using namespace mlir;
 using namespace compress;
 
+//===----------------------------------------------------------------------===//
+// Results of jobs
+//===----------------------------------------------------------------------===//
+
+/// Bytes and error, exactly, and why the level is excluded.
+static std::string writeChoice(double bytes, double error, StringRef excluded) {
+  char numbers[64];
+  std::snprintf(numbers, sizeof numbers, "%a %a ", bytes, error);
+  return numbers + excluded.str();
+}
+
+static void readChoice(StringRef text, Choice &choice) {
+  auto takeNumber = [&] {
+    auto [number, rest] = text.split(' ');
+    text = rest;
+    return std::strtod(number.str().c_str(), nullptr);
+  };
+  choice.costs = {takeNumber()};
+  choice.error = takeNumber();
+  choice.excluded = text.str();
+}
+
+/// All that the table depends on.
+static std::string getInputs(ArrayRef<Site> sites, ArrayRef<Level> levels,
+                             const LevelDatabase &database) {
+  std::string all;
+  for (const Site &site : sites)
+    all += database.getKey(site, levels.front());
+  for (const Level &level : levels)
+    all += level.getSpelling().str() + "\n";
+  return hashHex(all);
+}
+
+//===----------------------------------------------------------------------===//
+// Table
+//===----------------------------------------------------------------------===//
+
 llvm::Expected<Problem>
 compress::buildLevelTable(ArrayRef<Site> sites, ArrayRef<Level> levels,
                           const LevelDatabase &database,
-                          const ProgressCallback &progress) {
+                          const ProgressCallback &progress, JobPool *pool) {
   Problem problem;
   problem.costs = {{"bytes"}};
   problem.sites.resize(sites.size());
@@ -31,28 +68,34 @@ compress::buildLevelTable(ArrayRef<Site> sites, ArrayRef<Level> levels,
             !error)
           return error.takeError();
   }
-  size_t total = sites.size() * levels.size();
-  std::atomic<size_t> done(0);
-  MLIRContext *context = sites.front().type.getContext();
-  parallelFor(context, 0, total, [&](size_t i) {
-    const Site &site = sites[i / levels.size()];
-    const Level &level = levels[i % levels.size()];
+  JobPool alone;
+  if (!pool)
+    pool = &alone;
+  auto results = pool->run(
+      sites.front().type.getContext(), sites.size() * levels.size(),
+      pool->isAlone() ? "" : getInputs(sites, levels, database),
+      [&](size_t i) {
+        const Site &site = sites[i / levels.size()];
+        const Level &level = levels[i % levels.size()];
+        double whole = site.getBytes();
+        if (level.isNone())
+          return writeChoice(whole, 0, "");
+        auto summary = database.getSummary(site, level);
+        if (!summary)
+          return writeChoice(whole, 0, llvm::toString(summary.takeError()));
+        return writeChoice(summary->bytes,
+                           summary->error.relative + summary->activationError,
+                           "");
+      },
+      progress);
+  if (!results)
+    return results.takeError();
+  for (auto [i, result] : llvm::enumerate(*results)) {
     Choice &choice =
         problem.sites[i / levels.size()].choices[i % levels.size()];
-    choice.level = level.getSpelling().str();
-    choice.costs = {double(site.getBytes())};
-    if (!level.isNone()) {
-      auto summary = database.getSummary(site, level);
-      if (summary) {
-        choice.costs = {double(summary->bytes)};
-        choice.error = summary->error.relative + summary->activationError;
-      } else {
-        choice.excluded = llvm::toString(summary.takeError());
-      }
-    }
-    if (progress)
-      progress(++done, total);
-  });
+    choice.level = levels[i % levels.size()].getSpelling().str();
+    readChoice(result, choice);
+  }
   for (const SiteChoices &row : problem.sites)
     if (llvm::none_of(row.choices,
                       [](const Choice &c) { return c.excluded.empty(); }))

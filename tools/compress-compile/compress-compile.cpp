@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Processes.h"
 #include "compress/InitAll.h"
 #include "compress/Pipelines/Compiler.h"
 #include "compress/Quality/Quality.h"
@@ -35,6 +36,8 @@ EXAMPLES
   As small as possible at a loss of at most one point of accuracy:
       compress-compile model.onnx -o out --data calib.npz --eval test.npz --max-drop 1%
       --levels f32,int8,int4-g32
+  The same, its table of levels filled by four processes:
+      mpirun -n 4 --bind-to none compress-compile model.onnx -o out --data calib.npz --max-size 25%
   Edit the plan by hand and apply it:
       compress-compile model.onnx -o out2 --plan out/plan.yaml
   One library for AVX2 and for AVX512 processors:
@@ -493,25 +496,10 @@ static int fail(StringRef message) {
   return 1;
 }
 
-int main(int argc, char **argv) {
-  InitLLVM init(argc, argv);
-  cl::ResetCommandLineParser();
-  registerAllTargets();
-  Options parsed;
-  std::string overview = getOverview(), problems;
-  raw_string_ostream problemStream(problems);
-  if (!cl::ParseCommandLineOptions(argc, argv, overview, &problemStream)) {
-    // The first problem is enough; its line begins with the program's name.
-    StringRef line = StringRef(problems).trim().split('\n').first;
-    line.consume_front(StringRef(argv[0]));
-    line.consume_front("compress-compile");
-    line.consume_front(": ");
-    return fail(line.rtrim().str() + " (--help tells more)");
-  }
+static Expected<Report> compile(const Options &parsed, JobPool &jobs) {
   Expected<CompilerOptions> options = toCompilerOptions(parsed);
   if (!options)
-    return fail(toString(options.takeError()));
-
+    return options.takeError();
   mlir::DialectRegistry registry;
   mlir::registerAllDialects(registry);
   mlir::registerAllExtensions(registry);
@@ -521,10 +509,37 @@ int main(int argc, char **argv) {
   mlir::MLIRContext context(registry, mlir::MLIRContext::Threading::DISABLED);
   if (options->threads != 1)
     context.setThreadPool(pool);
+  return compileModel(*options, context, &jobs);
+}
 
-  Expected<Report> report = compileModel(*options, context);
-  if (!report)
-    return fail(toString(report.takeError()));
+int main(int argc, char **argv) {
+  InitLLVM init(argc, argv);
+  cl::ResetCommandLineParser();
+  registerAllTargets();
+  Options parsed;
+  std::string overview = getOverview(), problems;
+  raw_string_ostream problemStream(problems);
+  std::string wrong;
+  if (!cl::ParseCommandLineOptions(argc, argv, overview, &problemStream)) {
+    // The first problem is enough; its line begins with the program's name.
+    StringRef line = StringRef(problems).trim().split('\n').first;
+    line.consume_front(StringRef(argv[0]));
+    line.consume_front("compress-compile");
+    line.consume_front(": ");
+    wrong = line.rtrim().str() + " (--help tells more)";
+  }
+  Expected<std::unique_ptr<ProcessGroup>> group = joinProcesses();
+  if (!group)
+    return fail(toString(group.takeError()));
+  JobPool jobs(group->get());
+  Expected<Report> report =
+      wrong.empty() ? compile(parsed, jobs) : createStringError(wrong);
+  // What one process runs into ends all, and is said once.
+  std::string message = jobs.finish(report ? "" : toString(report.takeError()));
+  if (!jobs.isFirst())
+    return message.empty() ? 0 : 1;
+  if (!message.empty())
+    return fail(message);
   report->print(outs());
   return 0;
 }

@@ -13,6 +13,7 @@
 #define COMPRESS_PIPELINES_COMPILER_H
 
 #include "compress/Pipelines/Report.h"
+#include "compress/Search/JobPool.h"
 #include "compress/Target/Target.h"
 
 namespace compress {
@@ -185,8 +186,13 @@ struct CompilerOptions {
 ///
 /// The context must know the dialects of `registerAllDialects`; its diagnostics
 /// are captured meanwhile.
+///
+/// With several processes in `pool` each calls this function. The table of
+/// levels is filled by all; then the first does the rest alone, with the same
+/// result as without the others, for whom the report is empty.
 llvm::Expected<Report> compileModel(const CompilerOptions &options,
-                                    mlir::MLIRContext &context);
+                                    mlir::MLIRContext &context,
+                                    JobPool *pool = nullptr);
 
 } // namespace compress
 
