@@ -198,10 +198,7 @@ def plan_jobs(options, isa):
         if many and not (few == "DotFew" and isa != "amx"):
             ways.append((many, MANY, 0))
         elif many:
-            # Shorter inputs are padded too much in groups of outputs: decoded.
-        if few == "SparseGroups" and k < 4096:
-            continue
-        ways = [(few, FEW + MANY[-3:], 1 << 20)]
+            ways = [(few, FEW + MANY[-3:], 1 << 20)]
         for kind, rows, force in ways:
             name = f"{isa}-{level}-{k}x{n}-{kind}"
             forced = None if many is None else force
