@@ -78,7 +78,7 @@ ROTATED = ("<rotated<hadamard, axis = 0, block = 128, of = quant<i4, "
 SHAPES = [(512, 512), (1024, 3072), (4096, 2048)]
 FEW, MANY = (1, 2, 4, 8, 16), (2, 4, 8, 16, 32, 64, 128)
 # Shapes and rows of --check, none of them used for fitting.
-CHECKED_SHAPES, CHECKED_ROWS = [(768, 768), (2048, 3072)], (1, 4, 16, 64, 128)
+CHECKED_SHAPES, CHECKED_ROWS = [(1536, 2048)], (1, 4, 16, 64, 128)
 
 EPILOG = """\
 examples:
