@@ -203,8 +203,8 @@ struct CodebookMatmul : public OpRewritePattern<ContractOp> {
     int64_t count = getConstantIntValue(rows).value_or(ShapedType::kDynamic);
     double typical = ShapedType::isDynamic(count) ? kTypicalRows : count;
     bool isLookup = layout.size <= kMostLookedUp &&
-                    isFaster(isa, getCodebookWork(layout, true, typical),
-                             getCodebookWork(layout, false, typical));
+                    isFaster(isa, getCodebookWork(isa, layout, true, typical),
+                             getCodebookWork(isa, layout, false, typical));
     CodebookGEMM gemm{&isa, layout, count, InitKind::Zero, isLookup};
     std::string site = getPackedName(constant);
     MLIRContext *context = op.getContext();

@@ -14,6 +14,7 @@
 #include "CostModel.h"
 #include "KernelCodebook.h"
 #include "KernelCosts.h"
+#include "KernelWeightOnly.h"
 #include "compress/Target/Contraction.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
@@ -113,6 +114,9 @@ double Estimator::estimateTable(CompressedTensorType type, unsigned width,
   if (shape.codes && width <= 2)
     return runEither(KernelKind::BlockDotFew, KernelKind::BlockDotMany, shape,
                      bytes, entries);
+  if (width > kNarrowTableWidth)
+    return runEither(KernelKind::WideTableFew, KernelKind::WideTableMany, shape,
+                     bytes, entries);
   return runEither(KernelKind::TableFew, KernelKind::TableMany, shape, bytes,
                    entries);
 }
@@ -127,13 +131,15 @@ double Estimator::estimateCodebook(CodebookAttr encoding,
   CodebookLayout layout(int64_t(shape.n), int64_t(shape.k), encoding.getSize(),
                         vec, encoding.getStages());
   double seconds = estimateSeconds(
-      table, getCodebookWork(layout, /*isLookup=*/false, shape.m), threads);
+      table, getCodebookWork(table, layout, /*isLookup=*/false, shape.m),
+      threads);
   if (layout.size > kMostLookedUp)
     return seconds;
-  return std::min(
-      seconds,
-      estimateSeconds(
-          table, getCodebookWork(layout, /*isLookup=*/true, shape.m), threads));
+  return std::min(seconds,
+                  estimateSeconds(table,
+                                  getCodebookWork(table, layout,
+                                                  /*isLookup=*/true, shape.m),
+                                  threads));
 }
 
 double Estimator::estimateSparse(CompressedTensorType type,
@@ -152,8 +158,13 @@ double Estimator::estimateSparse(CompressedTensorType type,
       quant.getCodeWidth() == 8) {
     // Of 2:4 and the like all codes are multiplied.
     if (encoding.getPattern() == SparsePattern::NM)
-      return runEither(KernelKind::BlockDotFew, KernelKind::BlockDotMany, shape,
+      return runEither(KernelKind::PairsFew, KernelKind::PairsMany, shape,
                        bytes, shape.n * shape.k);
+    // Blocks across the last axis, which is that of outputs as a rule.
+    if (encoding.getPattern() == SparsePattern::Block &&
+        encoding.getArguments().back() >= 16)
+      return std::min(estimateDecoded(shape),
+                      run(KernelKind::SparseGroups, shape, bytes, entries));
     return run(KernelKind::SparseDot, shape, bytes, entries);
   }
   return std::min(estimateDecoded(shape),

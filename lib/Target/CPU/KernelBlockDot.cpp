@@ -544,7 +544,10 @@ static std::string getTypeName(Type type) {
 
 std::string compress::cpu::generateBlockDotGEMM(ModuleOp module,
                                                 const BlockDotGEMM &gemm) {
-  KernelKind few = KernelKind::BlockDotFew, many = KernelKind::BlockDotMany;
+  KernelKind few =
+      gemm.inPairs ? KernelKind::PairsFew : KernelKind::BlockDotFew;
+  KernelKind many =
+      gemm.inPairs ? KernelKind::PairsMany : KernelKind::BlockDotMany;
   int64_t directRows = getMostFewRows(
       *gemm.isa, few, many,
       KernelWork::dense(few, 1, gemm.n, gemm.k, gemm.width), kMostDirectRows);

@@ -7,6 +7,7 @@
 #include "KernelCodebook.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "llvm/Support/FormatVariadic.h"
+#include <cmath>
 
 using namespace mlir;
 using namespace compress;
@@ -38,21 +39,28 @@ CodebookLayout::CodebookLayout(int64_t n, int64_t k, int64_t size, int64_t vec,
     ++groupBlocks;
 }
 
-KernelWork compress::cpu::getCodebookWork(const CodebookLayout &layout,
+KernelWork compress::cpu::getCodebookWork(const KernelISA &isa,
+                                          const CodebookLayout &layout,
                                           bool isLookup, double m) {
   double blocks = double(llvm::divideCeil(layout.k, layout.vec));
-  KernelWork work{isLookup ? KernelKind::CodebookLookup
-                           : KernelKind::CodebookRows,
+  KernelWork work{KernelKind::CodebookRows,
                   m,
                   double(layout.n),
                   double(layout.k),
                   double(layout.getBytes()),
                   double(layout.n) * blocks * double(layout.stages)};
-  if (isLookup) // Products with all entries, once for each task.
-    work.k *= double(layout.size * layout.stages *
-                     llvm::divideCeil(layout.n, kLookupOutputs));
-  else // Every weight.
-    work.n *= double(layout.k);
+  if (!isLookup) {
+    work.n *= double(layout.k); // Every weight.
+    return work;
+  }
+  // Products with all entries, once for each task, in whole vectors of rows.
+  work.k *= double(layout.size * layout.stages *
+                   llvm::divideCeil(layout.n, kLookupOutputs));
+  work.kind = KernelKind::CodebookOne;
+  if (m > 1) {
+    work.kind = KernelKind::CodebookLookup;
+    work.k *= std::ceil(m / isa.getLanes()) * isa.getLanes() / m;
+  }
   return work;
 }
 

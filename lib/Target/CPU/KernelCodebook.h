@@ -79,8 +79,8 @@ std::string generateCodebookGEMM(mlir::ModuleOp module,
                                  const CodebookGEMM &gemm);
 
 /// What a way takes; `m` rows.
-KernelWork getCodebookWork(const CodebookLayout &layout, bool isLookup,
-                           double m);
+KernelWork getCodebookWork(const KernelISA &isa, const CodebookLayout &layout,
+                           bool isLookup, double m);
 
 } // namespace compress::cpu
 

@@ -6,6 +6,7 @@
 
 #include "KernelCosts.h"
 #include "llvm/Support/Process.h"
+#include <algorithm>
 #include <cmath>
 
 using namespace compress;
@@ -24,6 +25,10 @@ static std::optional<int64_t> getForcedFewRows() {
   }();
   return forced;
 }
+
+/// Weights of up to so many bytes come from a near cache when a kernel is run
+/// again; from three times as many on, they do not.
+static constexpr double kNearBytes = 1 << 20;
 
 namespace {
 /// What of a kind is known from its code.
@@ -103,7 +108,8 @@ static double getWorkSeconds(const KernelISA &isa, const KernelWork &work) {
   unsigned multiple =
       structure.rowMultiple ? structure.rowMultiple : isa.getLanes();
   double rows = std::ceil(work.m / multiple) * multiple;
-  double reading = work.bytes * cost.byte;
+  double far = std::clamp((work.bytes / kNearBytes - 1) / 2, 0.0, 1.0);
+  double reading = work.bytes * (cost.near + (cost.byte - cost.near) * far);
   double computing = work.entries * (passes * cost.entry + rows * cost.product);
   double weight = std::cbrt(reading * reading * reading +
                             computing * computing * computing);

@@ -12,7 +12,7 @@
 // A kernel that multiplies m rows by a weight of n x k, `entries` of which are
 // stored in `bytes`, takes
 //
-//   call + m k input + m n output + max'(bytes * byte,
+//   call + m k input + m n output + max'(bytes * (near or byte),
 //       entries * (passes * entry + rows * product))
 //
 // where max'(x, y) = (x^3 + y^3)^(1/3): reading and computing overlap, not
@@ -42,7 +42,8 @@ llvm::StringRef getKernelKindName(KernelKind kind);
 /// Measured seconds for each unit of work on one core.
 struct KernelCost {
   double call = 0;    ///< a call
-  double byte = 0;    ///< a byte of the weight
+  double near = 0;    ///< a byte of a weight that a near cache holds
+  double byte = 0;    ///< a byte of a larger one
   double entry = 0;   ///< a stored entry, each time it is gone through
   double product = 0; ///< a stored entry and a row
   double input = 0;   ///< an element of the activation

@@ -256,8 +256,9 @@ static int64_t getDirectRows(const WeightOnlyGEMM &gemm) {
   CodeLayout layout(gemm.codeType);
   KernelKind few = KernelKind::CodesFew, many = KernelKind::CodesMany;
   if (gemm.hasTable) {
-    few = KernelKind::TableFew;
-    many = KernelKind::TableMany;
+    bool isWide = layout.width > kNarrowTableWidth;
+    few = isWide ? KernelKind::WideTableFew : KernelKind::TableFew;
+    many = isWide ? KernelKind::WideTableMany : KernelKind::TableMany;
   } else if (layout.isBytes()) {
     few = KernelKind::BytesFew;
     many = KernelKind::BytesMany;

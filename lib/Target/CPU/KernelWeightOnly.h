@@ -23,6 +23,9 @@
 
 namespace compress::cpu {
 
+/// Wider numbers of entries of a table take more than one lookup in registers.
+inline constexpr unsigned kNarrowTableWidth = 5;
+
 /// How codes lie in a packed panel: units of `unit` consecutive k, each `words`
 /// 32-bit words per column, code j at bits [j * width, (j + 1) * width) of the
 /// column's words; 8-bit codes as bytes [k, column].

@@ -23,8 +23,12 @@ using namespace mlir;
 using namespace compress;
 using namespace compress::cpu;
 
-/// Above this share of stored values a dense product is faster.
+/// Above this share of stored values a dense product is always faster.
 static constexpr double kMaxDensity = 0.6;
+/// Weights of fewer entries stay sparse below that: little is at stake.
+static constexpr int64_t kMinEntries = 1 << 16;
+/// What decides where rows are not known.
+static constexpr int64_t kTypicalRows = 16;
 /// Above this many rows the lanes of a tile are always used.
 static constexpr int64_t kMostFewRows = 16;
 
@@ -88,7 +92,7 @@ struct SparseMatmul : public OpRewritePattern<ContractOp> {
     auto activationType = cast<ShapedType>(product->activation.getType());
     if (!activationType.getElementType().isF32())
       return rewriter.notifyMatchFailure(op, "no f32 activation");
-    if (product->weight.getDensity() > kMaxDensity)
+    if (!pays(op, *product))
       return rewriter.notifyMatchFailure(op, "too many stored values");
     if (!isFinite(product->weight))
       return rewriter.notifyMatchFailure(op, "a value is not finite");
@@ -143,6 +147,35 @@ struct SparseMatmul : public OpRewritePattern<ContractOp> {
     rewriter.replaceOp(op,
                        e.fromMatrix(result, product->m.size(), op.getInit()));
     return success();
+  }
+
+  /// Whether a product with what is stored takes less than one with all
+  /// values, which would be decoded when the model is loaded.
+  bool pays(ContractOp op, const SparseProduct &product) const {
+    const SparseMatrix &weight = product.weight;
+    if (weight.getDensity() > kMaxDensity)
+      return false;
+    if (weight.n * weight.k < kMinEntries)
+      return true;
+    double rows = 1;
+    SmallVector<int64_t> extents = getLoopExtents(op);
+    for (unsigned loop : product.m)
+      rows = ShapedType::isDynamic(extents[loop]) || rows < 0
+                 ? -1
+                 : rows * double(extents[loop]);
+    if (rows < 0)
+      rows = kTypicalRows;
+    KernelWork dense =
+        KernelWork::dense(KernelKind::Float, rows, weight.n, weight.k, 32);
+    KernelWork few = dense;
+    few.kind = KernelKind::SparseFew;
+    few.entries = weight.getNumEntries();
+    // Values with numbers of inputs.
+    few.bytes = few.entries * 6;
+    KernelWork many = few;
+    many.kind = KernelKind::SparseMany;
+    return std::min(estimateSeconds(isa, few), estimateSeconds(isa, many)) <=
+           estimateSeconds(isa, dense);
   }
 
   const KernelISA &isa;
