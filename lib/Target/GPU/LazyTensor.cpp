@@ -217,6 +217,9 @@ FailureOr<Element> LazyTensorBuilder::readPart(const ComponentValue &part) {
 FailureOr<DenseValue> LazyTensorBuilder::decode(const ComponentValue &part) {
   const Component &component = part.component;
   if (auto nested = dyn_cast<CompressedTensorType>(component.type)) {
+    // Inflated here, the model would store what is inside.
+    if (isa<CodedAttr>(nested.getEncoding()))
+      return emitFailure("its streams are restored bit by bit");
     SmallVector<ComponentValue> parts = getParts(part);
     auto value = compress::describeDecode(*this, nested, parts);
     if (failed(value))
