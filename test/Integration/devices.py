@@ -5,7 +5,8 @@
 # RUN: %python %s %t.f32 --target vulkan --level f32
 # RUN: %python %s %t.int8 --target vulkan --level int8
 # RUN: %python %s %t.int4 --target vulkan --level int4-g32
-# RUN: env COMPRESS_VULKAN_DISABLE=dot-product %python %s %t.emulated --target vulkan --level int8
+# RUN: %python %s %t.codes --target vulkan --level w8a8
+# RUN: env COMPRESS_VULKAN_DISABLE=dot-product %python %s %t.emulated --target vulkan --level w8a8
 # RUN: %python %s %t.text --target vulkan --level int4-g32 --model charlm
 import argparse
 

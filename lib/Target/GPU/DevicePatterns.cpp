@@ -39,6 +39,14 @@ FailureOr<Element> readOperand(DeviceKernel &k, LazyTensorBuilder &lazy,
   return lazy.read(decode);
 }
 
+/// Fails, and in the end says why the host computes `op`.
+LogicalResult leave(PatternRewriter &rewriter, Operation *op, bool isLast,
+                    const Twine &reason) {
+  if (isLast)
+    op->setAttr(kRemarkAttr, rewriter.getStringAttr(reason));
+  return rewriter.notifyMatchFailure(op, reason);
+}
+
 struct DeviceContract : public OpRewritePattern<ContractOp> {
   DeviceContract(MLIRContext *context, const DeviceInterface &device,
                  bool isLast)
@@ -48,17 +56,17 @@ struct DeviceContract : public OpRewritePattern<ContractOp> {
                                 PatternRewriter &rewriter) const override {
     auto resultType = cast<RankedTensorType>(op.getInit().getType());
     if (!resultType.getElementType().isF32())
-      return rewriter.notifyMatchFailure(op, "it does not compute in f32");
+      return leave(rewriter, op, isLast, "it does not compute in f32");
     if (!op.getMap(2).isProjectedPermutation())
-      return rewriter.notifyMatchFailure(op, "its result is not a permutation");
+      return leave(rewriter, op, isLast, "its result is not a permutation");
     for (unsigned d = 0; d < op.getNumLoops(); ++d)
       if (op.isReductionDim(d) == op.getMap(2).isFunctionOfDim(d))
-        return rewriter.notifyMatchFailure(op, "its loops do not match");
+        return leave(rewriter, op, isLast, "its loops do not match");
     SmallVector<Value> operands{op.getLhs(), op.getRhs(), op.getInit()};
     SmallVector<AffineMap> maps{op.getMap(0), op.getMap(1), op.getMap(2)};
     auto sources = findLoopExtents(operands, maps, op.getNumLoops());
     if (failed(sources))
-      return rewriter.notifyMatchFailure(op, "a loop without an extent");
+      return leave(rewriter, op, isLast, "a loop without an extent");
 
     rewriter.setInsertionPoint(op);
     Location loc = op.getLoc();
@@ -87,7 +95,7 @@ struct DeviceContract : public OpRewritePattern<ContractOp> {
             reason);
     }
     if (!result)
-      return rewriter.notifyMatchFailure(op, reason);
+      return leave(rewriter, op, isLast, reason);
     rewriter.replaceOp(op, result);
     return success();
   }
@@ -164,15 +172,15 @@ struct DeviceGather : public OpRewritePattern<GatherOp> {
     auto indices = cast<RankedTensorType>(op.getIndices().getType());
     int64_t axis = op.getAxis(), count = indices.getRank();
     if (!type.getElementType().isF32())
-      return rewriter.notifyMatchFailure(op, "its elements are not f32");
+      return leave(rewriter, op, isLast, "its elements are not f32");
     if (!table.hasStaticShape() || table.getDimSize(axis) == 0 ||
         table.getDimSize(axis) > INT32_MAX)
-      return rewriter.notifyMatchFailure(op, "a table of unknown size");
+      return leave(rewriter, op, isLast, "a table of unknown size");
     unsigned width = indices.getElementType().isIndex()
                          ? 64
                          : indices.getElementTypeBitWidth();
     if (width < 8 || width > 64)
-      return rewriter.notifyMatchFailure(op, "indices of this type");
+      return leave(rewriter, op, isLast, "indices of this type");
     rewriter.setInsertionPoint(op);
     Location loc = op.getLoc();
     SmallVector<OpFoldResult> sizes;
@@ -208,7 +216,7 @@ struct DeviceGather : public OpRewritePattern<GatherOp> {
             reason);
     }
     if (!result)
-      return rewriter.notifyMatchFailure(op, reason);
+      return leave(rewriter, op, isLast, reason);
     rewriter.replaceOp(op, result);
     return success();
   }

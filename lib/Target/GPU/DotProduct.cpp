@@ -78,8 +78,8 @@ std::optional<ByteDot::Side> ByteDot::matchSide(ContractOp op, unsigned number,
   side.group.assign(quant.getGroup().begin(), quant.getGroup().end());
   side.isUnsigned = !quant.isSignedCode();
   if (isConstant) {
-    side.buffer =
-        k.addConstant(packCodes(parts[0].leaves[0], side.kAxis), "codes");
+    side.buffer = k.addConstant(packCodes(parts[0].leaves[0], side.kAxis),
+                                lazy.getName("codes"));
     side.stride = llvm::alignTo(extent, 4);
   } else {
     side.buffer = k.addInput(parts[0].value);

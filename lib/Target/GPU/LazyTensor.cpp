@@ -190,7 +190,20 @@ static ComponentValue asComponent(Value operand) {
   return whole;
 }
 
+std::string LazyTensorBuilder::getName(StringRef component) const {
+  return site.empty() ? component.str() : site + "." + component.str();
+}
+
+/// The name that the importer gave to a weight; empty if there is none.
+static std::string getSite(Value operand) {
+  auto constant = operand.getDefiningOp<ConstantOp>();
+  auto site = constant ? constant->getAttrOfType<StringAttr>("compress.site")
+                       : StringAttr();
+  return site ? site.str() : "";
+}
+
 SmallVector<ComponentValue> LazyTensorBuilder::getParts(Value operand) {
+  site = getSite(operand);
   return getParts(asComponent(operand));
 }
 
@@ -204,6 +217,9 @@ FailureOr<Element> LazyTensorBuilder::readPart(const ComponentValue &part) {
 FailureOr<DenseValue> LazyTensorBuilder::decode(const ComponentValue &part) {
   const Component &component = part.component;
   if (auto nested = dyn_cast<CompressedTensorType>(component.type)) {
+    // Inflated here, the model would store what is inside.
+    if (isa<CodedAttr>(nested.getEncoding()))
+      return emitFailure("its streams are restored bit by bit");
     SmallVector<ComponentValue> parts = getParts(part);
     auto value = compress::describeDecode(*this, nested, parts);
     if (failed(value))
@@ -219,7 +235,7 @@ FailureOr<DenseValue> LazyTensorBuilder::decode(const ComponentValue &part) {
     // In memory, small elements take a byte each.
     stored = std::max<unsigned>(8, llvm::PowerOf2Ceil(width));
   } else {
-    buffer = k.addConstant(part.leaves[0], component.name);
+    buffer = k.addConstant(part.leaves[0], getName(component.name));
   }
   auto element =
       readBuffer(buffer, part.value, type.getShape(), storage, stored);
@@ -236,6 +252,7 @@ FailureOr<Element> LazyTensorBuilder::read(Value operand) {
   if (auto type = dyn_cast<CompressedTensorType>(operand.getType())) {
     if (!type.getElementType().isF32())
       return emitFailure("its elements are not f32");
+    site = getSite(operand);
     return readPart(asComponent(operand));
   }
   auto type = mlir::cast<RankedTensorType>(operand.getType());

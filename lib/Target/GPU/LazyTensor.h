@@ -33,6 +33,8 @@ public:
   /// The components of an operand of any encoding, and the elements of one.
   llvm::SmallVector<ComponentValue> getParts(Value operand);
   mlir::FailureOr<Element> readPart(const ComponentValue &part);
+  /// The name of a component of the constant that was read last.
+  std::string getName(llvm::StringRef component) const;
   /// Why `read` failed.
   std::string reason;
 
@@ -85,6 +87,8 @@ private:
   Value indexOf(int64_t value) { return k.index(value); }
 
   DeviceKernel &k;
+  /// Where the constant being read is in the model.
+  std::string site;
   /// Stand for tensors that never exist, by which their elements are found.
   mlir::Block names;
   llvm::DenseMap<Value, Element> elements;

@@ -12,6 +12,7 @@
 
 #include "LazyTensor.h"
 #include "LoopExtents.h"
+#include "compress/Target/Host/Passes.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -60,6 +61,14 @@ static bool isKernelOp(Operation &op) {
              linalg::IndexOp, linalg::YieldOp>(op);
 }
 
+/// Fails, and in the end says why the host computes `op`.
+static LogicalResult leave(PatternRewriter &rewriter, Operation *op,
+                           const Twine &reason) {
+  op->setAttr(kRemarkAttr,
+              rewriter.getStringAttr("stays on the host: " + reason));
+  return rewriter.notifyMatchFailure(op, reason);
+}
+
 namespace {
 struct DeviceLinalg : public OpInterfaceRewritePattern<linalg::LinalgOp> {
   DeviceLinalg(MLIRContext *context, const DeviceInterface &device)
@@ -75,22 +84,22 @@ struct DeviceLinalg : public OpInterfaceRewritePattern<linalg::LinalgOp> {
     auto type = cast<RankedTensorType>(op->getResult(0).getType());
     Block &body = *op.getBlock();
     if (!type.getElementType().isF32() || !llvm::all_of(body, isKernelOp))
-      return rewriter.notifyMatchFailure(op, "a body that kernels have not");
+      return leave(rewriter, op, "an operation that kernels do not have");
     SmallVector<AffineMap> maps = op.getIndexingMapsArray();
     AffineMap out = maps.back();
     if (!out.isProjectedPermutation())
-      return rewriter.notifyMatchFailure(op, "its result is not a permutation");
+      return leave(rewriter, op, "its result is not a permutation");
     SmallVector<utils::IteratorType> iterators = op.getIteratorTypesArray();
     for (auto [d, iterator] : llvm::enumerate(iterators))
       if ((iterator == utils::IteratorType::parallel) != out.isFunctionOfDim(d))
-        return rewriter.notifyMatchFailure(op, "its loops do not match");
+        return leave(rewriter, op, "its loops do not match");
     SmallVector<Value> operands(op->getOperands());
     for (Value operand : operands)
       if (!isa<RankedTensorType>(operand.getType()))
-        return rewriter.notifyMatchFailure(op, "a scalar operand");
+        return leave(rewriter, op, "a scalar operand");
     auto sources = findLoopExtents(operands, maps, iterators.size());
     if (failed(sources))
-      return rewriter.notifyMatchFailure(op, "a loop without an extent");
+      return leave(rewriter, op, "a loop without an extent");
 
     rewriter.setInsertionPoint(op);
     Value result;
@@ -107,7 +116,7 @@ struct DeviceLinalg : public OpInterfaceRewritePattern<linalg::LinalgOp> {
           continue;
         auto element = lazy.read(operand);
         if (failed(element))
-          return rewriter.notifyMatchFailure(op, lazy.reason);
+          return leave(rewriter, op, lazy.reason);
         elements[i] = *element;
       }
       result = k.finish(
@@ -118,7 +127,7 @@ struct DeviceLinalg : public OpInterfaceRewritePattern<linalg::LinalgOp> {
           reason);
     }
     if (!result)
-      return rewriter.notifyMatchFailure(op, reason);
+      return leave(rewriter, op, reason);
     rewriter.replaceOp(op, result);
     return success();
   }

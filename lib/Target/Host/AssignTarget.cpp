@@ -94,19 +94,18 @@ struct AssignTarget
       claim(frozenFallback);
     }
     numLeft += count(module);
-    if (remarks)
-      module.walk([&](Operation *op) {
-        if (auto reason = op->getAttrOfType<StringAttr>(kRemarkAttr))
-          op->emitRemark("target '") << target << "': " << reason.getValue();
-      });
-    module.walk([](Operation *op) { op->removeAttr(kRemarkAttr); });
-    if (remarks)
-      module.walk([&](ContractOp op) {
-        op.emitRemark("target '")
-            << target << "' claims no contraction of " << op.getLhs().getType()
-            << " and " << op.getRhs().getType()
-            << ": it is decoded and computed densely";
-      });
+    module.walk([&](Operation *op) {
+      auto reason = dyn_cast_or_null<StringAttr>(op->removeAttr(kRemarkAttr));
+      if (!remarks || (!reason && !isa<ContractOp>(op)))
+        return;
+      InFlightDiagnostic remark = op->emitRemark("target '") << target << "'";
+      if (auto contract = dyn_cast<ContractOp>(op))
+        remark << " claims no contraction of " << contract.getLhs().getType()
+               << " and " << contract.getRhs().getType()
+               << ": it is decoded and computed densely";
+      if (reason)
+        remark << ": " << reason.getValue();
+    });
   }
 
   static unsigned count(Operation *op) {

@@ -1,0 +1,184 @@
+//===- IntegerProductTest.cpp - Codes times codes on every target ---------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Products of two tensors of 8-bit codes, signed or not, with zero points and
+// without, of odd extents. Integer sums are exact: what a target gives differs
+// from the reference, which multiplies the decoded values, by the rounding of
+// that, at most 2^-18 |x| |w| for each element.
+//
+//===----------------------------------------------------------------------===//
+
+#include "compress/Dialect/Compress/IR/Encoding.h"
+#include "compress/InitAll.h"
+#include "compress/Pipelines/CodeGen.h"
+#include "compress/Target/Target.h"
+#include "mlir/AsmParser/AsmParser.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "gtest/gtest.h"
+#include <cmath>
+#include <cstring>
+
+using namespace mlir;
+using namespace compress;
+
+namespace {
+struct Product {
+  int64_t k, n;
+  std::string activation, weight; // encodings of [m, k] and [n, k]
+};
+
+std::vector<Product> getProducts() {
+  const char *activations[] = {
+      "quant<i8, group = [1, *], scale = f32>",
+      "quant<ui8, group = [1, *], scale = f32, zero = ui8>",
+      "quant<i8, group = [*, *], scale = f32>",
+  };
+  const char *weights[] = {
+      "quant<i8, group = [1, *], scale = f32>",
+      "quant<ui8, group = [1, *], scale = f16, zero = ui8>",
+      "quant<i8, group = [4, *], scale = f32, zero = i8>",
+      "quant<ui8, group = [*, *], scale = f32>",
+  };
+  std::vector<Product> products;
+  unsigned number = 0;
+  const int64_t extents[] = {1, 3, 4, 7, 32, 33, 130};
+  for (const char *activation : activations)
+    for (const char *weight : weights)
+      for (unsigned i = 0; i < 2; ++i, ++number)
+        products.push_back(
+            {extents[number % 7], 5 + int64_t(number % 3), activation, weight});
+  return products;
+}
+
+struct IntegerProduct : public ::testing::TestWithParam<std::string> {
+  IntegerProduct() {
+    DialectRegistry registry;
+    compress::registerAllDialects(registry);
+    context.appendDialectRegistry(registry);
+    context.loadAllAvailableDialects();
+    context.loadDialect<arith::ArithDialect, func::FuncDialect,
+                        linalg::LinalgDialect, tensor::TensorDialect>();
+  }
+
+  CompressedTensorType parse(const std::string &shape,
+                             const std::string &encoding) {
+    return cast<CompressedTensorType>(parseType(
+        "!compress.tensor<" + shape + "xf32, " + encoding + ">", &context));
+  }
+
+  static float valueAt(int64_t i, int64_t seed) {
+    return std::sin(float(i * 7 + seed)) + 0.2f;
+  }
+
+  std::vector<NpyArray> run(StringRef name, int64_t rows) {
+    const Target *target = llvm::cantFail(TargetRegistry::get().lookup(name));
+    OpBuilder b(&context);
+    Location loc = b.getUnknownLoc();
+    Type f32 = b.getF32Type();
+    std::vector<Product> products = getProducts();
+    SmallVector<Type> inputs;
+    std::vector<NpyArray> arrays;
+    for (const Product &p : products) {
+      inputs.push_back(RankedTensorType::get({ShapedType::kDynamic, p.k}, f32));
+      NpyArray x =
+          llvm::cantFail(NpyArray::allocate(COMPRESS_DTYPE_F32, {rows, p.k}));
+      auto *values = reinterpret_cast<float *>(x.mutableData());
+      for (int64_t i = 0; i < rows * p.k; ++i)
+        values[i] = valueAt(i, p.k);
+      arrays.push_back(x);
+    }
+    OwningOpRef<ModuleOp> module = ModuleOp::create(loc);
+    b.setInsertionPointToStart(module->getBody());
+    auto function = func::FuncOp::create(b, loc, "main_graph",
+                                         b.getFunctionType(inputs, {}));
+    Block *block = function.addEntryBlock();
+    b.setInsertionPointToStart(block);
+    SmallVector<Value> results;
+    for (auto [i, p] : llvm::enumerate(products)) {
+      Value x = block->getArgument(i);
+      Value lhs = EncodeOp::create(
+          b, loc, parse("?x" + std::to_string(p.k), p.activation), x,
+          ValueRange());
+      std::vector<float> w(p.n * p.k);
+      for (size_t j = 0; j < w.size(); ++j)
+        w[j] = valueAt(j, 3);
+      auto weight = llvm::cantFail(encodeTensor(
+          parse(std::to_string(p.n) + "x" + std::to_string(p.k), p.weight),
+          HostTensor::fromFloats({p.n, p.k}, f32, w)));
+      Value rhs =
+          compress::ConstantOp::create(b, loc, weight.type, weight.leaves, "w");
+      Value zero = arith::ConstantOp::create(b, loc, b.getF32FloatAttr(0));
+      Value init = tensor::EmptyOp::create(
+          b, loc, {tensor::getMixedSize(b, loc, x, 0), b.getIndexAttr(p.n)},
+          f32);
+      init = linalg::FillOp::create(b, loc, zero, init).getResult(0);
+      AffineExpr dm, dn, dk;
+      bindDims(&context, dm, dn, dk);
+      auto map = [&](AffineExpr x, AffineExpr y) {
+        return AffineMap::get(3, 0, {x, y}, &context);
+      };
+      results.push_back(ContractOp::create(
+          b, loc, init.getType(), lhs, rhs, init,
+          b.getAffineMapArrayAttr({map(dm, dk), map(dn, dk), map(dm, dn)}),
+          b.getStrArrayAttr({"parallel", "parallel", "reduction"})));
+    }
+    func::ReturnOp::create(b, loc, results);
+    function.setType(b.getFunctionType(inputs, TypeRange(ValueRange(results))));
+    auto compiled =
+        CompiledModel::compile(*module, "products", *target, TargetOptions());
+    if (!compiled) {
+      ADD_FAILURE() << llvm::toString(compiled.takeError());
+      return {};
+    }
+    auto jit = llvm::cantFail(JITModel::create(std::move(*compiled), 2));
+    auto outputs = jit.run(arrays);
+    if (!outputs) {
+      ADD_FAILURE() << llvm::toString(outputs.takeError());
+      return {};
+    }
+    return *outputs;
+  }
+
+  MLIRContext context;
+};
+
+TEST_P(IntegerProduct, AgreesWithReference) {
+  const Target *target =
+      llvm::cantFail(TargetRegistry::get().lookup(GetParam()));
+  if (llvm::Error error = target->checkDevice())
+    GTEST_SKIP() << llvm::toString(std::move(error));
+  std::vector<Product> products = getProducts();
+  for (int64_t rows : {0, 1, 6}) {
+    std::vector<NpyArray> expected = run("reference", rows),
+                          found = run(GetParam(), rows);
+    ASSERT_EQ(found.size(), products.size());
+    for (auto [p, x, y] : llvm::zip_equal(products, expected, found)) {
+      ASSERT_EQ(x.shape, y.shape);
+      // Values are at most 1.2.
+      double bound = std::ldexp(1.5 * 1.5 * double(p.k), -18);
+      for (int64_t i = 0; i < x.size(); ++i)
+        ASSERT_NEAR(x.as<float>()[i], y.as<float>()[i], bound)
+            << p.activation << " x " << p.weight << ", k = " << p.k
+            << ", element " << i << " of " << rows << " rows";
+    }
+  }
+}
+
+std::vector<std::string> getTargetNames() {
+  registerAllTargets();
+  std::vector<std::string> names;
+  for (const Target *target : TargetRegistry::get().getTargets())
+    if (target->usesContractRules())
+      names.push_back(target->getName().str());
+  return names;
+}
+INSTANTIATE_TEST_SUITE_P(Targets, IntegerProduct,
+                         ::testing::ValuesIn(getTargetNames()),
+                         [](const auto &info) { return info.param; });
+} // namespace
