@@ -14,10 +14,11 @@ import subprocess
 import sys
 import tempfile
 
-from networks import make_feeds
 from harness import (ROOT, BenchmarkError, CompiledModel, compile_model,
                      duration, find_compiler, in_child, machine, print_cells,
                      take_turns, write_json)
+from networks import make_feeds
+from search import write_first
 
 EXAMPLES = ["digits", "charlm"]
 EPILOG = """\
@@ -40,6 +41,8 @@ def ask(options, model, data, threads, limit, folder, cache):
                "--threads", str(threads), "--cache", cache, "--baselines", "0"]
     if data:
         command += ["--data", data]
+    if options.layer_errors:
+        command.append("--layer-errors")
     if options.levels:
         command += ["--levels", options.levels]
     done = subprocess.run(command, stdout=subprocess.DEVNULL,
@@ -132,6 +135,10 @@ def parse_arguments():
     parser.add_argument("--limits", default="1.5x,2x,3x",
                         help="speedups over float (default 1.5x,2x,3x)")
     parser.add_argument("--levels", help="what to choose from")
+    parser.add_argument("--samples", type=int, default=32,
+                        help="calibrate with the first ones (default 32)")
+    parser.add_argument("--layer-errors", action="store_true",
+                        help="as of compress-compile: faster")
     parser.add_argument("--threads", default="1", help="such as 1,2")
     parser.add_argument("--rounds", type=int, default=9,
                         help="turns of each library (default 9)")
@@ -163,6 +170,9 @@ def main():
                 data = os.path.join(example, "calib.npz")
                 model = os.path.join(example, f"{model}.onnx")
             name = os.path.splitext(os.path.basename(model))[0]
+            if data:
+                data = write_first(data, options.samples, os.path.join(
+                    folder, f"{name}.npz"))
             for threads in options.threads:
                 new = run_network(options, name, model, data, threads, folder)
                 rows += new
