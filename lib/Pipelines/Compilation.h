@@ -89,7 +89,8 @@ private:
   /// What the model is timed on: one sample for each shape that counts.
   llvm::Expected<llvm::MutableArrayRef<TimedSample>> getTimedSamples();
   /// What models are compared on, and at most how many samples of it.
-  std::pair<std::optional<EvaluationData>, int64_t> getComparedSamples();
+  std::pair<std::optional<EvaluationData>, int64_t>
+  getComparedSamples(bool isOfFloat);
   llvm::Expected<double> timeSite(const Site &site, const Level &level);
   /// Null: of the float model. Plans take turns with it.
   llvm::Expected<double> timePlan(const Plan *plan);
