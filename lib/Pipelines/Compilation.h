@@ -90,7 +90,8 @@ private:
   /// What the model is timed on: one sample for each shape that counts.
   llvm::Expected<llvm::MutableArrayRef<TimedSample>> getTimedSamples();
   /// What models are compared on, and at most how many samples of it.
-  std::pair<std::optional<EvaluationData>, int64_t> getComparedSamples();
+  std::pair<std::optional<EvaluationData>, int64_t>
+  getComparedSamples(bool isOfFloat);
   llvm::Expected<double> timeSite(const Site &site, const Level &level);
   llvm::Expected<SiteTimer *> getTimer(TimedSample &sample);
   /// What the target predicts; nothing where it cannot.

@@ -148,10 +148,10 @@ llvm::Expected<double> Compilation::measureDrop(const Plan &candidate) {
 }
 
 std::pair<std::optional<EvaluationData>, int64_t>
-Compilation::getComparedSamples() {
+Compilation::getComparedSamples(bool isOfFloat) {
   // Without evaluation data, calibration data tells how far the outputs are.
   constexpr int64_t maxCalibrationSamples = 64;
-  if (evaluation || !data || isFloat || !options.compare)
+  if (evaluation || !data || isOfFloat || !options.compare)
     return {evaluation, INT64_MAX};
   EvaluationData samples;
   samples.path = options.data;
@@ -160,7 +160,7 @@ Compilation::getComparedSamples() {
 }
 
 llvm::Error Compilation::evaluateStitched(StitchedModel &model) {
-  auto [samples, maxSamples] = getComparedSamples();
+  auto [samples, maxSamples] = getComparedSamples(/*isOfFloat=*/false);
   if (!samples)
     return llvm::Error::success();
   auto reference = getFloatModel();
@@ -196,16 +196,16 @@ llvm::Error Compilation::evaluateStitched(StitchedModel &model) {
 
 /// Runs what the search did not choose, to compare with.
 llvm::Error Compilation::compareAlternatives() {
-  auto [samples, maxSamples] = getComparedSamples();
+  auto [samples, maxSamples] = getComparedSamples(/*isOfFloat=*/false);
   ProgressBar bar("compare", alternatives.size());
-  bool runs = options.compare && report.latencyAfter && samples;
+  bool runs = options.compare && report.latencyAfter;
   for (auto [index, alternative] : llvm::enumerate(alternatives)) {
     SearchPoint point = alternative.point;
     if (point.isChosen) {
       point.evaluation = report.evaluation;
       if (report.latencyAfter)
         point.seconds = report.latencyAfter->median;
-    } else if (runs && !point.evaluation) {
+    } else if (runs && ((samples && !point.evaluation) || point.limitSeconds)) {
       auto reference = getFloatModel();
       if (!reference)
         return reference.takeError();
@@ -249,7 +249,7 @@ llvm::Error Compilation::measure() {
     reference = *compiledFloat;
   }
 
-  auto [samples, maxSamples] = getComparedSamples();
+  auto [samples, maxSamples] = getComparedSamples(isFloat);
   if (samples) {
     int64_t total = std::min(samples->samples.size(), maxSamples);
     ProgressBar bar("evaluate", total);

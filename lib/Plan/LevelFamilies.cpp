@@ -272,6 +272,22 @@ static ParsedEncoding parseNone(StringRef name) {
   return LevelEncoding();
 }
 
+/// `drop`: the weight does nothing, which takes whole layers out of residual
+/// networks.
+static ParsedEncoding parseDrop(StringRef name) {
+  if (name != "drop")
+    return std::nullopt;
+  LevelEncoding level;
+  level.defaultMethod = "fit";
+  level.weight =
+      [](RankedTensorType type,
+         const WeightOperand &) -> llvm::Expected<EncodingAttrInterface> {
+    return GeneratedAttr::get(type.getContext(), GeneratedKind::Zeros, 0,
+                              FloatAttr());
+  };
+  return level;
+}
+
 //===----------------------------------------------------------------------===//
 // The table
 //===----------------------------------------------------------------------===//
@@ -279,6 +295,7 @@ static ParsedEncoding parseNone(StringRef name) {
 std::vector<LevelFamily> compress::getBuiltinLevelFamilies() {
   return {
       {"f32", "as in the model, no compression", {"f32"}, parseNone},
+      {"drop", "zeros, which are not stored", {"drop"}, parseDrop},
       {"fp16|bf16",
        "values in a 16-bit float type",
        {"fp16", "bf16"},

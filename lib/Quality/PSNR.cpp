@@ -46,7 +46,7 @@ public:
     QualityResult result;
     result.format = "%.2f dB";
     double peak = count ? high - low : 0;
-    auto getRatio = [&](double noise) {
+    auto getRatio = [&](double noise) -> double {
       // What is equal has no noise to compare with; nobody sees 200 dB.
       constexpr double most = 200;
       if (noise == 0)

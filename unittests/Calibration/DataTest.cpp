@@ -48,6 +48,19 @@ TEST(CalibrationData, SplitsAlongTheLeadingAxis) {
   EXPECT_EQ(sample[0].as<float>().vec(), (std::vector<float>{8, 9, 10, 11}));
 }
 
+TEST(CalibrationData, SelectsSamples) {
+  auto data = llvm::cantFail(
+      CalibrationData::create({{"x", makeArray({5, 2, 2})}}, image, "d.npz"));
+  CalibrationData some = data.select({4, 1});
+  ASSERT_EQ(some.size(), 2);
+  EXPECT_EQ(some.getSample(0)[0].as<float>()[0], 16);
+  EXPECT_EQ(some.getSample(1)[0].as<float>()[0], 4);
+  // Of a selection.
+  CalibrationData one = some.select({1});
+  ASSERT_EQ(one.size(), 1);
+  EXPECT_EQ(one.getSample(0)[0].as<float>()[0], 4);
+}
+
 TEST(CalibrationData, FixedBatchesAndSharedInputs) {
   std::vector<InputSpec> inputs = {{"x", COMPRESS_DTYPE_F32, {2, -1}},
                                    {"scale", COMPRESS_DTYPE_F32, {4}},

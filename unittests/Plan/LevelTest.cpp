@@ -91,6 +91,7 @@ TEST_F(LevelTest, NamesGiveEncodings) {
       {"mxfp8", "quant<f8E4M3FN, group = [32, 1], scale = f8E8M0FNU>"},
       {"nvfp4", "quant<f4E2M1FN, group = [16, 1], scale = quant<f8E4M3FN, "
                 "group = [*, *], scale = f32>>"},
+      {"drop", "generated<zeros>"},
       {"fp16", "dense<f16>"},
       {"bf16", "dense<bf16>"},
   };

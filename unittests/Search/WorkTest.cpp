@@ -53,11 +53,11 @@ protected:
   /// 3 x 3 with stride 2: 16 x 16 pixels become 8 x 8.
   const Site &parseConv() {
     return parse(R"mlir(
-func.func @f(%x: tensor<2x4x16x16xf32>) -> tensor<2x6x8x8xf32> {
-  %w = onnx.Initializer "w" = dense<0.5> : tensor<6x4x3x3xf32>
+func.func @f(%x: tensor<2x64x16x16xf32>) -> tensor<2x64x8x8xf32> {
+  %w = onnx.Initializer "w" = dense<0.5> : tensor<64x64x3x3xf32>
   %0 = onnx.Conv(%x, %w) {strides = array<i64: 2, 2>, pads = array<i64: 1, 1, 1, 1>}
-      : (tensor<2x4x16x16xf32>, tensor<6x4x3x3xf32>) -> tensor<2x6x8x8xf32>
-  return %0 : tensor<2x6x8x8xf32>
+      : (tensor<2x64x16x16xf32>, tensor<64x64x3x3xf32>) -> tensor<2x64x8x8xf32>
+  return %0 : tensor<2x64x8x8xf32>
 })mlir");
   }
 
@@ -152,20 +152,24 @@ TEST_F(WorkTest, EnergyIsOperationsAndBytes) {
 
 TEST_F(WorkTest, ConvolutionsCountPixels) {
   const Site &site = parseConv();
+  double inputs = 2 * 16 * 16, outputs = 2 * 8 * 8;
   EXPECT_EQ(llvm::cantFail(measureWork(site, level("f32"), {})).flops,
-            2.0 * 2 * 8 * 8 * 6 * 4 * 3 * 3);
+            2 * outputs * 64 * 64 * 3 * 3);
+  auto f = [&](StringRef equation, StringRef sizes, int factors) {
+    std::string of = "f32";
+    for (int i = 1; i < factors; ++i)
+      of += ", f32";
+    return flops(site,
+                 ("!compress.tensor<64x64x3x3xf32, factored<\"" + equation +
+                  "\", sizes = {" + sizes + "}, of = [" + of + "]>>")
+                     .str());
+  };
   // Tucker: a 1x1 convolution of all pixels, a small one, a 1x1 of those left.
-  EXPECT_EQ(flops(site, "!compress.tensor<6x4x3x3xf32, factored<\"o i h w = o "
-                        "p, p q h w, i q\", sizes = {p = 2, q = 3}, of = [f32, "
-                        "f32, f32]>>"),
-            2.0 * 2 *
-                (16 * 16 * 4 * 3 + 8 * 8 * 3 * 2 * 3 * 3 + 8 * 8 * 2 * 6));
-  // CP: rows and columns of the window one after the other, the first of which
-  // is counted as all pixels of the input.
-  EXPECT_EQ(flops(site, "!compress.tensor<6x4x3x3xf32, factored<\"o i h w = o "
-                        "r, i r, h r, w r\", sizes = {r = 1}, of = [f32, f32, "
-                        "f32, f32]>>"),
-            2.0 * 2 * (16 * 16 * 4 + 16 * 16 * 3 + 8 * 8 * 3 + 8 * 8 * 6));
+  EXPECT_EQ(f("o i h w = o p, p q h w, i q", "p = 8, q = 8", 3),
+            2 * (inputs * 64 * 8 + outputs * 8 * 8 * 9 + outputs * 8 * 64));
+  // CP: the window is put together once.
+  EXPECT_EQ(f("o i h w = o r, i r, h r, w r", "r = 1", 4),
+            2 * (inputs * 64 + 9 + outputs * 9 + outputs * 64));
 }
 
 TEST_F(WorkTest, TransposedConvolutionsCountPixelsOfTheInput) {

@@ -32,6 +32,17 @@ TEST(Format, Duration) {
   EXPECT_EQ(formatDuration(NAN), "?");
 }
 
+TEST(Format, Scaled) {
+  EXPECT_EQ(formatScaled(0, "FLOPs"), "0 FLOPs");
+  EXPECT_EQ(formatScaled(7, "FLOPs"), "7 FLOPs");
+  EXPECT_EQ(formatScaled(1234567, "FLOPs"), "1.23 MFLOPs");
+  EXPECT_EQ(formatScaled(999499, "BOPs"), "999 kBOPs");
+  EXPECT_EQ(formatScaled(999600, "BOPs"), "1.00 MBOPs");
+  EXPECT_EQ(formatScaled(1.5e-3, "J"), "1.50 mJ");
+  EXPECT_EQ(formatScaled(-2e-7, "J"), "-200 nJ");
+  EXPECT_EQ(formatScaled(NAN, "J"), "? J");
+}
+
 TEST(Format, ShapeAndPercent) {
   EXPECT_EQ(formatShape({}), "[]");
   EXPECT_EQ(formatShape({1, -1, -2}), "[1, ?, ?]");

@@ -29,6 +29,11 @@ if args.bits is not None:
     bits = sum(site["bytes_after"] for site in sites) * 8 / elements
     assert args.bits * 0.5 < bits <= args.bits, bits
     assert abs(bits - totals["bits_per_weight"]) < 1e-9
+    # One level everywhere is worse within the same bits, when it is run, too.
+    mixed, uniform = report["search"]["points"]
+    assert mixed["chosen"] and uniform["search"] == "uniform", report["search"]
+    for name in ("predicted_error", "output_error"):
+        assert mixed[name] < uniform[name], (mixed, uniform)
 if args.memory is not None:
     memory = totals["memory_bytes"]
     assert memory["compressed"] <= args.memory * memory["float"], memory
