@@ -360,10 +360,11 @@ static llvm::Error weighErrors(const PlanRequest &request,
       if (errors[i] > 0 && (!nearest || getDistance(i) < getDistance(*nearest)))
         nearest = i;
     }
+    const Level *&level = levels[index];
     auto weigh = [&](size_t i) -> llvm::Expected<double> {
-      levels[index] = &request.levels[i];
+      level = &request.levels[i];
       auto output = model.getError(levels, samples);
-      levels[index] = &none;
+      level = &none;
       if (!output)
         return output.takeError();
       return std::isfinite(*output) ? std::max(*output / errors[i], least) : 1;

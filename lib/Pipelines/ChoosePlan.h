@@ -9,8 +9,8 @@
 
 #include "StitchedModel.h"
 #include "compress/Pipelines/Compiler.h"
+#include "compress/Plan/LevelDatabase.h"
 #include "compress/Plan/Plan.h"
-#include "compress/Search/LevelDatabase.h"
 #include "compress/Search/Search.h"
 #include "compress/Search/Work.h"
 

@@ -58,8 +58,7 @@ llvm::Expected<double> Compilation::measureByCommand(const Plan *candidate) {
   if (std::error_code code =
           llvm::sys::fs::createUniqueDirectory("compress-quality", folder))
     return llvm::createStringError("no temporary folder: " + code.message());
-  auto remove =
-      llvm::make_scope_exit([&] { llvm::sys::fs::remove_directories(folder); });
+  llvm::scope_exit remove([&] { llvm::sys::fs::remove_directories(folder); });
   Module copy = clone(floatModule);
   if (candidate) {
     auto applied = applyPlan(getMain(*copy), *candidate, getApplyOptions());
@@ -98,8 +97,7 @@ llvm::Error Compilation::measureResultByCommand() {
   if (std::error_code code =
           llvm::sys::fs::createUniqueDirectory("compress-quality", folder))
     return llvm::createStringError("no temporary folder: " + code.message());
-  auto remove =
-      llvm::make_scope_exit([&] { llvm::sys::fs::remove_directories(folder); });
+  llvm::scope_exit remove([&] { llvm::sys::fs::remove_directories(folder); });
   std::error_code code;
   for (llvm::sys::fs::directory_iterator it(output.getStaging(), code), end;
        it != end && !code; it.increment(code)) {

@@ -60,7 +60,7 @@ llvm::Expected<double> compress::runQualityCommand(StringRef command,
   if (std::error_code code = llvm::sys::fs::createTemporaryFile(
           "compress-quality", "txt", file, output))
     return llvm::createStringError("no temporary file: " + code.message());
-  auto remove = llvm::make_scope_exit([&] {
+  llvm::scope_exit remove([&] {
     close(file);
     llvm::sys::fs::remove(output);
   });

@@ -9,7 +9,7 @@
 
 #include "ShapedModel.h"
 #include "compress/Pipelines/Evaluate.h"
-#include "compress/Search/LevelDatabase.h"
+#include "compress/Plan/LevelDatabase.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
 

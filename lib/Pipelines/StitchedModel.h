@@ -8,7 +8,7 @@
 #define COMPRESS_LIB_PIPELINES_STITCHEDMODEL_H
 
 #include "compress/Pipelines/Evaluate.h"
-#include "compress/Search/LevelDatabase.h"
+#include "compress/Plan/LevelDatabase.h"
 #include "mlir/IR/BuiltinOps.h"
 
 namespace compress {

@@ -7,8 +7,8 @@
 #ifndef COMPRESS_SEARCH_LEVELTABLE_H
 #define COMPRESS_SEARCH_LEVELTABLE_H
 
+#include "compress/Plan/LevelDatabase.h"
 #include "compress/Search/JobPool.h"
-#include "compress/Search/LevelDatabase.h"
 #include "compress/Search/Search.h"
 
 namespace compress {

@@ -21,7 +21,7 @@ using namespace compress;
 using namespace compress::cpu;
 
 /// Above this share of stored values a dense convolution is faster.
-static constexpr double kMaxDensity = 0.35;
+static constexpr double kMaxDensity = 0.4;
 /// Fewest pieces of work that filters are divided into where results are few.
 static constexpr int64_t kTasks = 8;
 

@@ -330,8 +330,8 @@ TEST(WeightOnlyMatmul, Encodings) {
 TEST(WeightOnlyMatmul, Tables) {
   // Widths from 1 to 8, with and without scales, tables that are not full.
   const char *encodings[] = {
-      "scaled<group = [32, 1], scale = f16, of = codebook<16, of = "
-      "generated<nf4>>>",
+      ("scaled<group = [32, 1], scale = f16, of = codebook<16, of = "
+       "generated<nf4>>>"),
       "codebook<2, of = f32>",
       "codebook<7, of = f16>",
       "scaled<group = [*, 1], scale = f32, of = codebook<13, of = f16>>",

@@ -5,7 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "compress/Dialect/Compress/IR/Encoding.h"
-#include "compress/Search/LevelDatabase.h"
+#include "compress/Plan/LevelDatabase.h"
 #include <cmath>
 #include <random>
 

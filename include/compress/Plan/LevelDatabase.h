@@ -4,8 +4,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef COMPRESS_SEARCH_LEVELDATABASE_H
-#define COMPRESS_SEARCH_LEVELDATABASE_H
+#ifndef COMPRESS_PLAN_LEVELDATABASE_H
+#define COMPRESS_PLAN_LEVELDATABASE_H
 
 #include "compress/Plan/Apply.h"
 #include "compress/Support/ContentCache.h"
@@ -73,4 +73,4 @@ llvm::Expected<double> measureActivationError(const Site &site,
 
 } // namespace compress
 
-#endif // COMPRESS_SEARCH_LEVELDATABASE_H
+#endif // COMPRESS_PLAN_LEVELDATABASE_H

@@ -4,7 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "compress/Search/LevelDatabase.h"
+#include "compress/Plan/LevelDatabase.h"
 #include "compress/Dialect/Compress/IR/Encoding.h"
 #include "mlir/AsmParser/AsmParser.h"
 #include "llvm/ADT/StringExtras.h"
