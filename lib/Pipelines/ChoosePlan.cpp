@@ -152,17 +152,18 @@ private:
   const PlanSubject &subject;
   std::vector<std::string> &notes;
   Quantity seconds = 0;
-  /// The limit, and the time of what is no site.
-  double limit = 0, rest = 0;
+  /// The limit, the time of the float model, and of what is no site.
+  double limit = 0, whole = 0, rest = 0;
   std::map<std::vector<unsigned>, double> timed;
 };
 } // namespace
 
 llvm::Error LatencySearch::addSeconds(Problem &problem) {
-  auto whole = subject.timePlan(nullptr);
-  if (!whole)
-    return whole.takeError();
-  limit = request.maxLatency->getSeconds(*whole);
+  auto timed = subject.timePlan(nullptr);
+  if (!timed)
+    return timed.takeError();
+  whole = *timed;
+  limit = request.maxLatency->getSeconds(whole);
   seconds = problem.costs.size();
   problem.costs.push_back({"seconds"});
   Level none = llvm::cantFail(Level::parse("f32"));
@@ -187,10 +188,10 @@ llvm::Error LatencySearch::addSeconds(Problem &problem) {
     bar.update(index + 1);
   }
   bar.finish();
-  rest = *whole - sites;
+  rest = whole - sites;
   problem.setLimit(seconds, limit - rest);
   notes.push_back(
-      "--max-latency: the float model takes " + formatDuration(*whole) +
+      "--max-latency: the float model takes " + formatDuration(whole) +
       ", of which its sites, timed alone, " + formatDuration(sites));
   return llvm::Error::success();
 }
@@ -290,9 +291,12 @@ llvm::Expected<Assignment> LatencySearch::run(Problem &problem) {
       return candidate;
     }
   }
+  char speed[48];
+  std::snprintf(speed, sizeof speed, " (measured, %.2fx as fast as float)",
+                whole / best);
   return llvm::createStringError(
       "infeasible: at most " + formatDuration(limit) + " asked for, best is " +
-      formatDuration(best) + " (measured)");
+      formatDuration(best) + speed);
 }
 
 //===----------------------------------------------------------------------===//
@@ -303,8 +307,7 @@ llvm::Expected<Assignment> LatencySearch::run(Problem &problem) {
 /// outputs: the site alone is run at a level with an error of about 1 %, or, if
 /// asked for, at each level. After that, sums of errors predict the squared
 /// relative output error.
-static llvm::Error weighErrors(const PlanRequest &request,
-                               const PlanSubject &subject, Problem &problem,
+static llvm::Error weighErrors(const PlanRequest &request, Problem &problem,
                                StitchedModel &model) {
   constexpr size_t maxSamples = 8;
   constexpr double wanted = 0.01;
@@ -316,8 +319,7 @@ static llvm::Error weighErrors(const PlanRequest &request,
   Level none = llvm::cantFail(Level::parse("f32"));
   std::vector<const Level *> levels(problem.sites.size(), &none);
   ProgressBar bar("weigh", problem.sites.size());
-  for (auto [index, site, row] :
-       llvm::enumerate(subject.sites.sites, problem.sites)) {
+  for (auto [index, row] : llvm::enumerate(problem.sites)) {
     std::vector<double> errors(row.choices.size(), 0);
     std::optional<size_t> nearest;
     auto getDistance = [&](size_t i) {
@@ -326,14 +328,11 @@ static llvm::Error weighErrors(const PlanRequest &request,
     for (size_t i = 0; i < errors.size(); ++i) {
       if (!row.choices[i].excluded.empty() || request.levels[i].isNone())
         continue;
-      auto summary = subject.database.getSummary(site, request.levels[i]);
-      if (!summary)
-        return summary.takeError();
-      errors[i] = summary->error.relative;
+      errors[i] = row.choices[i].weightError;
       if (errors[i] > 0 && (!nearest || getDistance(i) < getDistance(*nearest)))
         nearest = i;
     }
-    auto weigh = [&](size_t i) -> llvm::Expected<double> {
+    auto weigh = [&, index = index](size_t i) -> llvm::Expected<double> {
       levels[index] = &request.levels[i];
       auto output = model.getError(levels, samples);
       levels[index] = &none;
@@ -563,7 +562,7 @@ compress::choosePlan(const PlanRequest &request, const PlanSubject &subject,
     }
   }
   if (stitched && !request.layerErrors)
-    if (llvm::Error error = weighErrors(request, subject, *table, *stitched))
+    if (llvm::Error error = weighErrors(request, *table, *stitched))
       return std::move(error);
   LatencySearch latency(request, subject, notes);
   if (request.maxLatency)

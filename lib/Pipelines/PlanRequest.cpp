@@ -150,11 +150,16 @@ llvm::Expected<PlanRequest> PlanRequest::parse(const CompilerOptions &options) {
         "--max-drop: what the model loses is measured: give --eval");
 
   if (searches) {
-    auto levels = parseLevels(
-        options.levels.empty()
-            ? StringRef(options.maxLatency ? CompilerOptions::defaultFastLevels
-                                           : CompilerOptions::defaultLevels)
-            : StringRef(options.levels));
+    std::string offered = options.levels;
+    if (offered.empty()) {
+      offered = (options.maxLatency ? CompilerOptions::defaultFastLevels
+                                    : CompilerOptions::defaultLevels)
+                    .str();
+      // Ranges that are known beforehand make the fastest code.
+      if (options.maxLatency && !options.data.empty())
+        offered += ",w8a8";
+    }
+    auto levels = parseLevels(offered);
     if (!levels)
       return atOption("--levels", levels.takeError());
     request.levels = std::move(*levels);
