@@ -317,9 +317,12 @@ llvm::Expected<Assignment> LatencySearch::run(Problem &problem) {
       return candidate;
     }
   }
+  char speed[48];
+  std::snprintf(speed, sizeof speed, " (measured, %.2fx as fast as float)",
+                whole / best);
   return llvm::createStringError(
       "infeasible: at most " + formatDuration(limit) + " asked for, best is " +
-      formatDuration(best) + " (measured)");
+      formatDuration(best) + speed);
 }
 
 //===----------------------------------------------------------------------===//
@@ -330,8 +333,7 @@ llvm::Expected<Assignment> LatencySearch::run(Problem &problem) {
 /// outputs: the site alone is run at a level with an error of about 1 %, or, if
 /// asked for, at each level. After that, sums of errors predict the squared
 /// relative output error.
-static llvm::Error weighErrors(const PlanRequest &request,
-                               const PlanSubject &subject, Problem &problem,
+static llvm::Error weighErrors(const PlanRequest &request, Problem &problem,
                                StitchedModel &model) {
   constexpr size_t maxSamples = 8;
   constexpr double wanted = 0.01;
@@ -343,8 +345,7 @@ static llvm::Error weighErrors(const PlanRequest &request,
   Level none = llvm::cantFail(Level::parse("f32"));
   std::vector<const Level *> levels(problem.sites.size(), &none);
   ProgressBar bar("weigh", problem.sites.size());
-  for (auto [index, site, row] :
-       llvm::enumerate(subject.sites.sites, problem.sites)) {
+  for (auto [index, row] : llvm::enumerate(problem.sites)) {
     std::vector<double> errors(row.choices.size(), 0);
     std::optional<size_t> nearest;
     auto getDistance = [&](size_t i) {
@@ -353,10 +354,7 @@ static llvm::Error weighErrors(const PlanRequest &request,
     for (size_t i = 0; i < errors.size(); ++i) {
       if (!row.choices[i].excluded.empty() || request.levels[i].isNone())
         continue;
-      auto summary = subject.database.getSummary(site, request.levels[i]);
-      if (!summary)
-        return summary.takeError();
-      errors[i] = summary->error.relative;
+      errors[i] = row.choices[i].weightError;
       if (errors[i] > 0 && (!nearest || getDistance(i) < getDistance(*nearest)))
         nearest = i;
     }
@@ -631,7 +629,7 @@ compress::choosePlan(const PlanRequest &request, const PlanSubject &subject,
     }
   }
   if (stitched && !request.layerErrors)
-    if (llvm::Error error = weighErrors(request, subject, *table, *stitched))
+    if (llvm::Error error = weighErrors(request, *table, *stitched))
       return std::move(error);
   if (llvm::Error error = addPredictedSeconds(request, subject, *table))
     return std::move(error);

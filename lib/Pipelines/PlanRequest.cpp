@@ -252,11 +252,16 @@ llvm::Expected<PlanRequest> PlanRequest::parse(const CompilerOptions &options) {
                    options.maxEnergy.has_value() +
                    options.maxMemory.has_value() + options.maxError.has_value();
     bool hasMany = isTimed || numCosts > 1;
-    auto levels =
-        parseLevels(options.levels.empty()
-                        ? StringRef(isTimed ? CompilerOptions::defaultFastLevels
-                                            : CompilerOptions::defaultLevels)
-                        : StringRef(options.levels));
+    std::string offered = options.levels;
+    if (offered.empty()) {
+      offered = (isTimed ? CompilerOptions::defaultFastLevels
+                         : CompilerOptions::defaultLevels)
+                    .str();
+      // Ranges that are known beforehand make the fastest code.
+      if (isTimed && !options.data.empty())
+        offered += ",w8a8";
+    }
+    auto levels = parseLevels(offered);
     if (!levels)
       return atOption("--levels", levels.takeError());
     request.levels = std::move(*levels);

@@ -15,10 +15,12 @@ using namespace compress;
 // Results of jobs
 //===----------------------------------------------------------------------===//
 
-/// Bytes and error, exactly, and why the level is excluded.
-static std::string writeChoice(double bytes, double error, StringRef excluded) {
-  char numbers[64];
-  std::snprintf(numbers, sizeof numbers, "%a %a ", bytes, error);
+/// Bytes and errors, exactly, and why the level is excluded.
+static std::string writeChoice(double bytes, double error, double weightError,
+                               StringRef excluded) {
+  char numbers[96];
+  std::snprintf(numbers, sizeof numbers, "%a %a %a ", bytes, error,
+                weightError);
   return numbers + excluded.str();
 }
 
@@ -30,6 +32,7 @@ static void readChoice(StringRef text, Choice &choice) {
   };
   choice.costs = {takeNumber()};
   choice.error = takeNumber();
+  choice.weightError = takeNumber();
   choice.excluded = text.str();
 }
 
@@ -79,13 +82,13 @@ compress::buildLevelTable(ArrayRef<Site> sites, ArrayRef<Level> levels,
         const Level &level = levels[i % levels.size()];
         double whole = site.getBytes();
         if (level.isNone())
-          return writeChoice(whole, 0, "");
+          return writeChoice(whole, 0, 0, "");
         auto summary = database.getSummary(site, level);
         if (!summary)
-          return writeChoice(whole, 0, llvm::toString(summary.takeError()));
+          return writeChoice(whole, 0, 0, llvm::toString(summary.takeError()));
         return writeChoice(summary->bytes,
                            summary->error.relative + summary->activationError,
-                           "");
+                           summary->error.relative, "");
       },
       progress);
   if (!results)

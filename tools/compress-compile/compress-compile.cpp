@@ -248,8 +248,10 @@ struct Options {
       cl::cat(category)};
   cl::opt<std::string> levels{
       "levels",
-      cl::desc("What the search chooses from (default f32,int8,int4-g32; "
-               "with --max-latency also those with -dynamic)"),
+      cl::desc(
+          "What the search chooses from (default f32,int8,int4-g32; "
+          "with --max-latency also those with -dynamic, and w8a8 if there is "
+          "--data)"),
       cl::value_desc("a,b,..."), cl::cat(category)};
   cl::opt<std::string> search{
       "search", cl::desc("How to search (default dp; ilp with --max-latency)"),

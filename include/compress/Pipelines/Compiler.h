@@ -167,7 +167,7 @@ struct CompilerOptions {
 
   static constexpr llvm::StringLiteral defaultLevel = "int8";
   static constexpr llvm::StringLiteral defaultLevels = "f32,int8,int4-g32";
-  /// With a limit on the time.
+  /// With a limit on the time; with data, also `w8a8`.
   static constexpr llvm::StringLiteral defaultFastLevels =
       "f32,int8,int8-dynamic,int4-g32,int4-g32-dynamic";
   /// With one limit, and with several.

@@ -45,6 +45,9 @@ struct Choice {
   std::vector<double> costs;
   /// Why it may not be chosen; empty when it may.
   std::string excluded;
+  /// What the weight alone makes of the layer's output error, before it is
+  /// weighed; the rest is of rounded activations.
+  double weightError = 0;
 };
 
 /// The levels that a site can have, at least one of them not excluded.
