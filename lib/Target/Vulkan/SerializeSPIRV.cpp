@@ -34,9 +34,10 @@ namespace compress {
 using namespace mlir;
 
 /// What kernels may use: Vulkan 1.1, which every driver of the last years has.
-static spirv::TargetEnvAttr getTargetEnv(MLIRContext *context) {
+/// Dot products are part of SPIR-V 1.6, that is Vulkan 1.3.
+static spirv::TargetEnvAttr getTargetEnv(MLIRContext *context, bool hasDots) {
   auto triple = spirv::VerCapExtAttr::get(
-      spirv::Version::V_1_3,
+      hasDots ? spirv::Version::V_1_6 : spirv::Version::V_1_3,
       {spirv::Capability::Shader, spirv::Capability::DotProduct,
        spirv::Capability::DotProductInput4x8BitPacked},
       {spirv::Extension::SPV_KHR_storage_buffer_storage_class,
@@ -156,7 +157,10 @@ struct SerializeSPIRV
     ModuleOp module = getOperation();
     MLIRContext *context = &getContext();
     std::string name = kernel.getName().str();
-    spirv::TargetEnvAttr env = getTargetEnv(context);
+    bool hasDots =
+        kernel.walk([](spirv::SDotOp) { return WalkResult::interrupt(); })
+            .wasInterrupted();
+    spirv::TargetEnvAttr env = getTargetEnv(context, hasDots);
     kernel->setAttr(spirv::getTargetEnvAttrName(), env);
     SPIRVConversionOptions options;
     SPIRVTypeConverter types(env, options);

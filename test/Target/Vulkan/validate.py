@@ -1,4 +1,5 @@
-# The SPIR-V of kernels is what the validator accepts for Vulkan 1.1.
+# The SPIR-V of kernels is what the validator accepts for Vulkan 1.1; for 1.3 that
+# with integer dot products.
 #
 # REQUIRES: spirv-val
 # RUN: rm -rf %t && mkdir -p %t
@@ -11,5 +12,10 @@ import sys
 modules = sorted(pathlib.Path(sys.argv[1]).glob("*.spv"))
 # Four kernels; the one with integer dot products has a variant without them.
 assert len(modules) == 5, modules
+versions = []
 for module in modules:
-    subprocess.run(["spirv-val", "--target-env", "vulkan1.1", str(module)], check=True)
+    # The second word, little endian: 0, minor, major, 0.
+    versions.append(module.read_bytes()[5])
+    env = {3: "vulkan1.1", 6: "vulkan1.3"}[versions[-1]]
+    subprocess.run(["spirv-val", "--target-env", env, str(module)], check=True)
+assert sorted(versions) == [3, 3, 3, 3, 6], versions

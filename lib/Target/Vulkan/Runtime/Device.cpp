@@ -159,21 +159,10 @@ std::string Device::open() {
       make<VkDeviceCreateInfo>(VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO);
   deviceInfo.queueCreateInfoCount = 1;
   deviceInfo.pQueueCreateInfos = &queueInfo;
-  // Integer dot products: an extension of 1.1 and 1.2, part of 1.3.
+  // Integer dot products, as SPIR-V 1.6 has them.
   auto dot = make<VkPhysicalDeviceShaderIntegerDotProductFeatures>(
       VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_FEATURES);
-  const char *dotExtension = VK_KHR_SHADER_INTEGER_DOT_PRODUCT_EXTENSION_NAME;
-  uint32_t numExtensions = 0;
-  vk.vkEnumerateDeviceExtensionProperties(physical, nullptr, &numExtensions,
-                                          nullptr);
-  std::vector<VkExtensionProperties> extensions(numExtensions);
-  vk.vkEnumerateDeviceExtensionProperties(physical, nullptr, &numExtensions,
-                                          extensions.data());
-  bool isExtension = std::any_of(
-      extensions.begin(), extensions.end(), [&](VkExtensionProperties &e) {
-        return !std::strcmp(e.extensionName, dotExtension);
-      });
-  if (isExtension || properties.apiVersion >= VK_API_VERSION_1_3) {
+  if (std::min(version, properties.apiVersion) >= VK_API_VERSION_1_3) {
     auto features = make<VkPhysicalDeviceFeatures2>(
         VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2);
     features.pNext = &dot;
@@ -184,10 +173,6 @@ std::string Device::open() {
     if (hasDotProduct) {
       dot.pNext = nullptr;
       deviceInfo.pNext = &dot;
-      if (isExtension) {
-        deviceInfo.enabledExtensionCount = 1;
-        deviceInfo.ppEnabledExtensionNames = &dotExtension;
-      }
     }
   }
   COMPRESS_VK_TRY("the Vulkan device cannot be opened",
