@@ -164,7 +164,7 @@ private:
 } // namespace
 
 /// Levels that are predicted to take so much longer than another one need not
-/// be timed. Nine of ten predictions are nearer than this (docs/CostModel.md).
+/// be timed. Predictions are nearer than this (docs/CostModel.md).
 static constexpr double kSafeFactor = 3;
 
 /// Whether another level of the site is no larger, no less accurate and

@@ -67,8 +67,9 @@ struct CodedMatmul : public OpRewritePattern<ContractOp> {
     KernelKind kind = bits == 8 ? KernelKind::BytesMany : KernelKind::CodesMany;
     double product = estimateSeconds(
         isa, KernelWork::dense(kind, rows, gemm.n, gemm.k, bits));
-    return estimateSeconds(isa, getInflateWork(layout)) <=
-           kCheapShare * product;
+    double inflating = estimateSeconds(isa, getInflateWork(layout));
+    // Nothing measured is no reason to spend time in each run.
+    return inflating > 0 && inflating <= kCheapShare * product;
   }
 
   LogicalResult matchAndRewrite(ContractOp op,
