@@ -288,6 +288,26 @@ static std::optional<HostTensor> packPairs(const WeightMatrix &weight,
           places[count] = j - count;
           values[count++] = uint8_t(code);
         }
+        if (gemm.isa->expandBytes) {
+          // Always two bits of the mask, in order.
+          int64_t mask = 0;
+          for (int64_t i = 0; i < count; ++i)
+            mask |= int64_t(1) << (places[i] + i);
+          int64_t filler = mask == 8 ? 1 : mask ? 8 : 3;
+          if (count < 2)
+            mask |= filler;
+          if (filler == 1)
+            std::swap(values[0], values[1]);
+          int64_t lanes = gemm.isa->getLanes(), lane = (n - first) % lanes;
+          // From the first column of the vector on.
+          auto vectorByte = [&](int64_t word, int64_t byte) -> uint8_t & {
+            return byteAt(word, byte - 4 * lane);
+          };
+          for (int64_t i = 0; i < 2; ++i)
+            vectorByte(step / 2, step % 2 * 32 + 2 * lane + i) = values[i];
+          vectorByte(4, 8 * step + lane / 2) |= uint8_t(mask << (lane % 2 * 4));
+          continue;
+        }
         for (int64_t i = 0; i < 2; ++i)
           byteAt(step / 2, step % 2 * 2 + i) = values[i];
         byteAt(4, step / 2) |=

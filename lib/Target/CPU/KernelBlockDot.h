@@ -39,7 +39,10 @@ namespace compress::cpu {
 /// Of pairs, at most two of each four codes are not zero, and those are stored:
 /// a unit is eight steps, in four words of values, two bytes a step, and one of
 /// places. Of step s, bits 4 s and 4 s + 1 are the place of the first value,
-/// the next two that of the second one less one.
+/// the next two that of the second one less one. Where an instruction expands
+/// bytes by a mask, 64 bytes of columns and a step are 32 bytes of values in
+/// order and a mask of 8 bytes: a vector of a word of values holds those of two
+/// steps, one of places the masks of all eight.
 struct CodePlanes {
   CodePlanes(unsigned width, bool inPairs);
 
@@ -56,9 +59,11 @@ struct CodePlanes {
   }
 };
 
-/// out[m, n] = init + sum over blocks of the above.
-///   ins codes: i8 [M * stride + slack], scale: f32 [G], zero: i32 [G],
-///       sums: i32 [M * blocks] of `QuantizeRows`,
+/// out[m, n] = init + sum over blocks of the above. Slack is that of
+/// `KernelISA::getSlackRows` rows.
+///   ins codes: i8 [M * stride + slack], scale: f32 [G + slack],
+///       zero: i32 [G + slack], sums: i32 [M * blocks + slack] of
+///       `QuantizeRows`,
 ///       packed: i8 [panel, block, unit, word, column, 4],
 ///       scales: [panel, weight block, column]
 ///       [, zeros: the same] [, bias: f32 [N]]

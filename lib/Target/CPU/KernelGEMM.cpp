@@ -372,15 +372,17 @@ std::string compress::cpu::generateDotGEMM(ModuleOp module,
                 table.push_back(loadColumns(v));
               k.loop(k.index(0), count, 1, [&](Value r) {
                 // The next panel comes from afar; there is time to fetch it
-                // while this one is multiplied.
-                Value next = k.add(panelBase, axis.getPaddedExtent() *
-                                                  panels.getFullColumns());
-                Value line = k.mul(k.add(k.sub(at, begin), r), linesPerRow);
-                for (int64_t i = 0; i < linesPerRow; ++i)
-                  memref::PrefetchOp::create(
-                      k.b, k.loc, packed,
-                      k.add(next, k.mul(k.add(line, i), 64)),
-                      /*isWrite=*/false, /*localityHint=*/2, /*isData=*/true);
+                // while this one is multiplied, unless there are few rows.
+                k.ifThen(k.lessThan(k.index(32), k.sub(end, begin)), [&] {
+                  Value next = k.add(panelBase, axis.getPaddedExtent() *
+                                                    panels.getFullColumns());
+                  Value line = k.mul(k.add(k.sub(at, begin), r), linesPerRow);
+                  for (int64_t i = 0; i < linesPerRow; ++i)
+                    memref::PrefetchOp::create(
+                        k.b, k.loc, packed,
+                        k.add(next, k.mul(k.add(line, i), 64)),
+                        /*isWrite=*/false, /*localityHint=*/2, /*isData=*/true);
+                });
                 for (unsigned v = 0; v < vectors; ++v)
                   finish(k.add(at, r), table[v],
                          k.loadVector(lanes, sums, {r, k.index(v * lanes)}));

@@ -220,6 +220,10 @@ emitRuns(KernelBuilder &k, const DotAxis &axis, unsigned depth, Value offset,
          Value run, ValueRange carried,
          llvm::function_ref<llvm::SmallVector<Value>(Value, Value, ValueRange)>
              body);
+/// How tile registers see bytes; zero extends the others.
+struct TileSigns {
+  bool isSignedA = false, isSignedB = true;
+};
 /// Sums of [16 or 32 rows, columns of a panel] by tile registers, into
 /// `sums`: i32 [32, panel columns]. Rows of A are `rowBytes` apart from
 /// `rowBase` on, and as many as that can be read.
@@ -231,7 +235,7 @@ void emitDotTileRegisters(KernelBuilder &k, int64_t steps, unsigned vectors,
 void emitDotTileRegisters(KernelBuilder &k, const DotAxis &axis,
                           unsigned vectors, unsigned rows, Value a,
                           Value rowBase, int64_t rowBytes, Value b,
-                          Value panelBase, Value sums);
+                          Value panelBase, Value sums, TileSigns signs = {});
 /// Calls `tile(position, rows)` for tiles of at most `maxRows` rows that cover
 /// [begin, end). `remainder` is (end - begin) % maxRows where that is the same
 /// for all ranges that do not divide: it spares the code of other tiles.

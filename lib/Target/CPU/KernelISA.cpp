@@ -90,7 +90,8 @@ static KernelISA getAVX512VNNI() {
 static KernelISA getAMX() {
   KernelISA isa = getAVX512VNNI();
   isa.name = "amx";
-  isa.features.append({"amx-tile", "amx-int8"});
+  isa.features.append({"avx512vbmi2", "amx-tile", "amx-int8"});
+  isa.expandBytes = "llvm.x86.avx512.mask.expand";
   isa.hasDotTiles = true;
   return isa;
 }

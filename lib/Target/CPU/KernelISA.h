@@ -32,6 +32,9 @@ struct KernelISA {
   const char *permuteF32 = nullptr;
   /// The same in two vectors of 16 lanes, (low, indices, high), or null.
   const char *permute2F32 = nullptr;
+  /// Spreads the first bytes of a vector of 64 to where a mask is set, in
+  /// order: (bytes, others, mask), or null.
+  const char *expandBytes = nullptr;
   /// Whether there are tile registers of 16 rows of 64 bytes with
   /// `acc[i32] += sum of 4 x u8 * s8`: the amx dialect.
   bool hasDotTiles = false;
@@ -59,8 +62,10 @@ struct KernelISA {
     return hasDotTiles && k >= 256 ? (k + 63) / 64 * 64 + 64 : (k + 3) / 4 * 4;
   }
   int64_t getRowSlack(int64_t k) const {
-    return 64 + (hasDotTiles ? 31 * getRowBytes(k) : 0);
+    return 64 + getSlackRows() * getRowBytes(k);
   }
+  /// Rows behind the last one that may be read.
+  int64_t getSlackRows() const { return hasDotTiles ? 31 : 0; }
   /// Groups of four bytes along the sum that a tile register holds.
   int64_t getTileSteps() const { return hasDotTiles ? 16 : 1; }
   /// Columns of the widest tile.

@@ -41,10 +41,10 @@ class TileEmitter {
 public:
   TileEmitter(KernelBuilder &k, unsigned vectors, unsigned rowTiles, Value a,
               Value rowBase, int64_t rowBytes, Value b, Value panelBase,
-              bool isTiled, Value sums)
+              bool isTiled, Value sums, TileSigns signs)
       : k(k), vectors(vectors), rowTiles(rowTiles), a(a), rowBase(rowBase),
         rowBytes(rowBytes), b(b), panelBase(panelBase), isTiled(isTiled),
-        sums(sums), type(amx::TileType::get({16, 16}, k.i32())) {}
+        sums(sums), signs(signs), type(amx::TileType::get({16, 16}, k.i32())) {}
 
   void emitZeros() {
     forEachResult(0, vectors, [&](ValueRange at) {
@@ -109,9 +109,9 @@ private:
           ValueRange{at}, bStride);
       for (auto [i, row] : llvm::enumerate(rows)) {
         Value &result = results[i * columnTiles + j];
-        result = amx::TileMulIOp::create(k.b, k.loc, result.getType(), row,
-                                         column, result, /*isZextLhs=*/true,
-                                         /*isZextRhs=*/false);
+        result =
+            amx::TileMulIOp::create(k.b, k.loc, result.getType(), row, column,
+                                    result, !signs.isSignedA, !signs.isSignedB);
       }
     }
   }
@@ -124,6 +124,7 @@ private:
   /// Whether the bytes of a tile lie side by side (DotAxis::tileSteps).
   bool isTiled;
   Value sums;
+  TileSigns signs;
   amx::TileType type;
 };
 
@@ -157,7 +158,7 @@ void compress::cpu::emitDotTileRegisters(KernelBuilder &k, int64_t steps,
                                          int64_t rowBytes, Value b,
                                          Value panelBase, Value sums) {
   TileEmitter emitter(k, vectors, rows / 16, a, rowBase, rowBytes, b, panelBase,
-                      /*isTiled=*/true, sums);
+                      /*isTiled=*/true, sums, {});
   emitRun(k, emitter, k.index(0), k.index(0), steps, /*perStretch=*/16,
           /*isFirst=*/true);
 }
@@ -166,10 +167,11 @@ void compress::cpu::emitDotTileRegisters(KernelBuilder &k, const DotAxis &axis,
                                          unsigned vectors, unsigned rows,
                                          Value a, Value rowBase,
                                          int64_t rowBytes, Value b,
-                                         Value panelBase, Value sums) {
+                                         Value panelBase, Value sums,
+                                         TileSigns signs) {
   constexpr int64_t kUnrolledChunks = 96;
   TileEmitter emitter(k, vectors, rows / 16, a, rowBase, rowBytes, b, panelBase,
-                      axis.tileSteps > 1, sums);
+                      axis.tileSteps > 1, sums, signs);
   Value zero = k.index(0);
   int64_t steps = axis.getSteps();
   if (axis.getNumRuns() * int64_t(llvm::divideCeil(steps, kTileSteps)) <=

@@ -217,9 +217,11 @@ struct BlockIntegerMatmul : public OpRewritePattern<ContractOp> {
     SmallVector<Value> ins = e.quantize(
         generateQuantizeRows(module, quantize), x, *activation,
         e.scaled(rows, isa.getRowBytes(gemm.k), isa.getRowSlack(gemm.k)),
-        gemm.perRow ? e.scaled(rows, numGroups, 0) : e.constantSize(1),
+        gemm.perRow ? e.scaled(rows, numGroups, isa.getSlackRows() * numGroups)
+                    : e.constantSize(1),
         !gemm.perRow && !activation->statics,
-        e.scaled(rows, gemm.getBlocks(), 0));
+        e.scaled(rows, gemm.getBlocks(),
+                 isa.getSlackRows() * gemm.getBlocks()));
 
     std::string site = getPackedName(product->constant);
     ins.push_back(e.constant(weight->codes, site));

@@ -483,6 +483,41 @@ TEST(BlockIntegerMatmul, Extremes) {
     }
 }
 
+TEST(BlockIntegerMatmul, ManyRows) {
+  // More rows than share a widened part; blocks that are no whole tiles.
+  struct Case {
+    const char *code;
+    int64_t block, n, k;
+    const char *zero;
+    std::string activation;
+  };
+  const std::string symmetric = "quant<i8, group = [1, *], scale = f32>";
+  const Case cases[] = {
+      {"i4", 320, 70, 1000, "", kToken},
+      {"ui3", 256, 20, 700, "ui8", symmetric},
+      {"i8", 0, 65, 812, "",
+       "quant<i8, group = [1, *], scale = f32, zero = i8>"},
+      {"i4", 36, 33, 200, "", symmetric},
+      {"i4", 128, 80, 512, "", "quant<i8, group = [1, 128], scale = f32>"},
+  };
+  for (const std::string &isa : getRunnableISAs()) {
+    bool isBest = isa == getRunnableISAs()[0];
+    for (auto [i, c] : llvm::enumerate(cases)) {
+      if (!isBest && i != 0)
+        continue;
+      Matmul op{c.n, c.k, c.activation,
+                makeEncoding(c.code, c.block, true, "f32", c.zero)};
+      op.transposed = true;
+      op.init = Init(i % 3);
+      std::string what = isa + " " + op.weight + " " + c.activation;
+      auto compiled = op.compile(*getOptions(isa));
+      ASSERT_TRUE(compiled->isClaimed()) << what;
+      for (int64_t m : {5, 16, 17, 200})
+        op.check(*compiled, Array::random({m, c.k}, m + 1), what);
+    }
+  }
+}
+
 static std::string makeTable(StringRef table, StringRef group,
                              StringRef scale) {
   return ("scaled<group = " + group + ", scale = " + scale +
