@@ -264,7 +264,8 @@ static std::optional<HostTensor> packPairs(const WeightMatrix &weight,
   auto *bytes =
       reinterpret_cast<uint8_t *>(result.getMutableData<int8_t>().data());
   for (int64_t n = 0; n < gemm.n; ++n) {
-    auto [first, width] = getPanelOf(panels, n);
+    int64_t first, width;
+    std::tie(first, width) = getPanelOf(panels, n);
     uint8_t *base = bytes + first * gemm.getColumnBytes();
     for (int64_t begin = 0; begin < gemm.k; begin += block) {
       int64_t end = std::min(begin + block, gemm.k);
