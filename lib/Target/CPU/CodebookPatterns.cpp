@@ -25,6 +25,9 @@ using namespace compress::cpu;
 
 /// What decides where rows are not known.
 static constexpr int64_t kTypicalRows = 16;
+/// Entries that a cache holds beside what else is read may be many for a small
+/// weight.
+static constexpr int64_t kMostEntryBytes = 256 * 1024;
 
 namespace {
 /// A constant as the sum over stages of entry `index(n, block, stage)`.
@@ -187,9 +190,12 @@ struct CodebookMatmul : public OpRewritePattern<ContractOp> {
         return rewriter.notifyMatchFailure(op, "an entry is not finite");
     CodebookLayout layout(weight->n, weight->k, weight->size, weight->vec,
                           weight->stages);
-    int64_t bytes = layout.getBytes() + int64_t(weight->entries.size()) * 4;
-    if (grows(constant, bytes))
-      return rewriter.notifyMatchFailure(op, "the weight would grow");
+    if (grows(constant, layout.getBytes()))
+      return rewriter.notifyMatchFailure(op, "the indices would grow");
+    // Generated entries are stored nowhere else.
+    int64_t entries = weight->entries.size();
+    if (entries * 4 > kMostEntryBytes && entries > weight->n * weight->k / 2)
+      return rewriter.notifyMatchFailure(op, "more entries than weights");
 
     auto module = op->getParentOfType<ModuleOp>();
     cpu::Emitter e{rewriter, op.getLoc()};

@@ -395,8 +395,7 @@ TEST(WeightOnlyMatmul, LeavesOthersAlone) {
     return op.compile(*getOptions(getRunnableISAs()[0]))->isClaimed();
   };
   EXPECT_FALSE(isClaimed("quant<i12, group = [1, *], scale = f32>", 64));
-  // Entries of several values, tables of a part of the weight.
-  EXPECT_FALSE(isClaimed("codebook<16, of = f32, vec = [1, 4]>", 64));
+  // Tables of a part of the weight.
   EXPECT_FALSE(isClaimed("codebook<16, of = f32, group = [1, *]>", 64));
   // A block that no unit of codes fits into.
   EXPECT_FALSE(isClaimed("quant<i4, group = [1, 12], scale = f32>", 64));
