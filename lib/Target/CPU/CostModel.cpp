@@ -145,7 +145,7 @@ double Estimator::estimateCodebook(CodebookAttr encoding,
 double Estimator::estimateSparse(CompressedTensorType type,
                                  ProductShape shape) const {
   auto encoding = cast<SparseAttr>(type.getEncoding());
-  if (shape.hasWindow)
+  if (shape.hasWindow && (shape.isDepthwise || shape.codes))
     return estimateDecoded(shape);
   double entries = 1, bytes = getBytes(type);
   for (int64_t extent : encoding.getValuesShape(type.getShape())) {
@@ -153,6 +153,10 @@ double Estimator::estimateSparse(CompressedTensorType type,
       return estimateDecoded(shape);
     entries *= double(extent);
   }
+  // Convolutions walk through the same slices as products of many rows.
+  if (shape.hasWindow)
+    return std::min(estimateDecoded(shape),
+                    run(KernelKind::SparseMany, shape, bytes, entries));
   auto quant = dyn_cast<QuantAttr>(encoding.getOf());
   if (shape.codes && quant && !quant.isFloatCode() &&
       quant.getCodeWidth() == 8) {
