@@ -190,7 +190,8 @@ struct CodebookMatmul : public OpRewritePattern<ContractOp> {
         return rewriter.notifyMatchFailure(op, "an entry is not finite");
     CodebookLayout layout(weight->n, weight->k, weight->size, weight->vec,
                           weight->stages);
-    if (grows(constant, layout.getBytes()))
+    // Widths are rounded up to 4, 8 or 16 bits, at most to twice as much.
+    if (grows(constant, layout.getBytes() / 2))
       return rewriter.notifyMatchFailure(op, "the indices would grow");
     // Generated entries are stored nowhere else.
     int64_t entries = weight->entries.size();
