@@ -9,11 +9,9 @@
 // are, and interleaves their bytes to words, four codes of one row each: what
 // dot products and tile registers multiply.
 //
-// Bytes are unpacked within 128-bit parts of vectors to pairs, and pairs are
-// shifted and blended to words: shuffles have one port, those have the other.
-// Both need rows in another order, in which transposing leaves them: row
-// `lanes * i + 4 * part + b` is at byte `8 * (i / 2) + 2 * b + i % 2` of a
-// part.
+// Interleaving by unpacking within 128-bit parts of vectors needs rows in
+// another order, which is the one that transposing words by the same means
+// leaves: row `lanes * i + 4 * part + b` is at byte `4 * i + b` of a part.
 //
 //===----------------------------------------------------------------------===//
 
@@ -142,7 +140,8 @@ void Emitter::emitTranspose(Value tile, Value part) {
       SmallVector<Value> parts;
       for (unsigned v = 0; v < kSparseTileVectors; ++v) {
         Value column = k.bitcast(columns[v][w], bytes());
-        parts.push_back(k.shuffle(column, column, byteOrder));
+        parts.push_back(
+            k.bitcast(k.shuffle(column, column, byteOrder), words()));
       }
       auto wide = [&](Value value) {
         return k.bitcast(value, k.vector(lanes / 2, i64));
@@ -172,6 +171,7 @@ void Emitter::emitInterleave(Value firstTile, int64_t count, Value firstInput,
                              unsigned vectors, Value to) {
   int64_t steps = count * kTileSteps;
   Value first = k.mul(firstTile, kGroupInputs);
+  VectorType halves = k.vector(2 * lanes, k.i16());
   auto emitStep = [&](Value step) {
     SmallVector<Value> rows;
     for (int64_t i = 0; i < 4; ++i) {
@@ -181,12 +181,11 @@ void Emitter::emitInterleave(Value firstTile, int64_t count, Value firstInput,
                                   k.add(firstInput, k.mul(input, tileRows))));
     }
     for (unsigned v = 0; v < vectors; ++v) {
-      Value low = k.bitcast(unpack(rows[0], rows[1], v / 2), words());
-      Value high = k.bitcast(unpack(rows[2], rows[3], v / 2), words());
-      Value word = v % 2
-                       ? k.bitOr(k.shiftRight(low, 16), k.bitAnd(high, -65536))
-                       : k.bitOr(k.bitAnd(low, 0xffff), k.shiftLeft(high, 16));
-      k.storeVector(k.bitcast(word, bytes()), buffer,
+      bool isHigh = v / 2;
+      Value low = k.bitcast(unpack(rows[0], rows[1], isHigh), halves);
+      Value high = k.bitcast(unpack(rows[2], rows[3], isHigh), halves);
+      Value word = k.bitcast(unpack(low, high, v % 2), bytes());
+      k.storeVector(word, buffer,
                     k.add(to, k.mul(k.add(step, v * steps), 4 * lanes)));
     }
   };
