@@ -19,8 +19,8 @@ void buildSimplifyPipeline(mlir::OpPassManager &pm);
 /// operations, which targets claim.
 void buildContractPipeline(mlir::OpPassManager &pm);
 
-/// From the `onnx` dialect to the LLVM dialect with the entry point of the model
-/// ABI.
+/// From the `onnx` dialect to the LLVM dialect with the entry point of the
+/// model ABI.
 void buildCompilePipeline(mlir::OpPassManager &pm, const Target &target,
                           const TargetOptions &options, bool remarks = false);
 

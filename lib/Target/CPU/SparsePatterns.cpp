@@ -17,7 +17,6 @@
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/IR/TypeUtilities.h"
 #include <cmath>
-#include <cmath>
 
 using namespace mlir;
 using namespace compress;

@@ -30,8 +30,10 @@ static int isChosen(enum Function function, long call, const char *when) {
 
 static void die(void) { kill(getpid(), SIGKILL); }
 
+/// The body of a function that kills the process around the call that is
+/// chosen.
 #define AROUND(FUNCTION, TYPE, PARAMETERS, ...)                                \
-  {                                                                            \
+  do {                                                                         \
     TYPE(*real) PARAMETERS = dlsym(RTLD_NEXT, names[FUNCTION]);                \
     long call = atomic_fetch_add(&calls[FUNCTION], 1) + 1;                     \
     if (isChosen(FUNCTION, call, "before"))                                    \
@@ -42,13 +44,15 @@ static void die(void) { kill(getpid(), SIGKILL); }
       die();                                                                   \
     errno = code;                                                              \
     return result;                                                             \
-  }
+  } while (0)
 
-int rename(const char *from, const char *to)
-    AROUND(Rename, int, (const char *, const char *), from, to)
-int remove(const char *path) AROUND(Remove, int, (const char *), path)
-int mkdir(const char *path, mode_t mode)
-    AROUND(Mkdir, int, (const char *, mode_t), path, mode)
+int rename(const char *from, const char *to) {
+  AROUND(Rename, int, (const char *, const char *), from, to);
+}
+int remove(const char *path) { AROUND(Remove, int, (const char *), path); }
+int mkdir(const char *path, mode_t mode) {
+  AROUND(Mkdir, int, (const char *, mode_t), path, mode);
+}
 
 ssize_t write(int file, const void *bytes, size_t size) {
   ssize_t (*real)(int, const void *, size_t) = dlsym(RTLD_NEXT, "write");

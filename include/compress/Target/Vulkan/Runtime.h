@@ -9,8 +9,8 @@
 // variable COMPRESS_VULKAN_DEVICE chooses another: a number, a part of its
 // name, or "software" for one that runs on the CPU, which is never taken
 // without being asked for. COMPRESS_VULKAN_DISABLE=dot-product ignores that the
-// device has integer dot products. COMPRESS_VULKAN_MEMORY limits what one process
-// takes of the device's memory, in MiB.
+// device has integer dot products. COMPRESS_VULKAN_MEMORY limits what one
+// process takes of the device's memory, in MiB.
 //
 //===----------------------------------------------------------------------===//
 #ifndef COMPRESS_TARGET_VULKAN_RUNTIME_H
