@@ -83,9 +83,9 @@ private:
   /// Seconds of one run of each, the weighted mean over shapes.
   llvm::Expected<std::vector<double>>
   timeModels(llvm::ArrayRef<JITModel *> models, double seconds);
-  /// The float model with a plan, running in this process.
   /// Evaluates what needs no compilation: plans that round no activations.
   llvm::Error evaluateStitched(StitchedModel &model);
+  /// The float model with a plan, running in this process.
   llvm::Expected<JITModel> makeModel(const Plan &plan);
   /// What the model is timed on: one sample for each shape that counts.
   llvm::Expected<llvm::MutableArrayRef<TimedSample>> getTimedSamples();

@@ -20,13 +20,12 @@ public:
     if (!rows)
       return rows.takeError();
     numClasses = rows->numClasses;
-    for (auto [row, label] : llvm::enumerate(rows->labels)) {
-      if (label < 0)
-        continue;
+    rows->forEach([&](int64_t label, llvm::ArrayRef<float> before,
+                      llvm::ArrayRef<float> after) {
       labels.push_back(label);
-      addRow(reference, rows->reference, row);
-      addRow(model, rows->outputs, row);
-    }
+      addRow(reference, before);
+      addRow(model, after);
+    });
     return llvm::Error::success();
   }
 
@@ -54,11 +53,9 @@ public:
 
 private:
   /// Scores are probabilities: logits of different rows do not compare.
-  void addRow(std::vector<double> &scores, llvm::ArrayRef<float> all,
-              size_t row) {
-    llvm::ArrayRef<float> values = all.slice(row * numClasses, numClasses);
-    double logSum = getLogSum(values);
-    for (float value : values)
+  static void addRow(std::vector<double> &scores, llvm::ArrayRef<float> row) {
+    double logSum = getLogSum(row);
+    for (float value : row)
       scores.push_back(value - logSum);
   }
 

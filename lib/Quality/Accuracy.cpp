@@ -16,19 +16,12 @@ public:
     auto rows = getLabelledRows(sample);
     if (!rows)
       return rows.takeError();
-    size_t n = rows->numClasses;
-    for (size_t row = 0; row < rows->labels.size(); ++row) {
-      int64_t label = rows->labels[row];
-      if (label < 0)
-        continue;
+    rows->forEach([&](int64_t label, llvm::ArrayRef<float> before,
+                      llvm::ArrayRef<float> after) {
       ++count;
-      auto isRight = [&](llvm::ArrayRef<float> all) {
-        llvm::ArrayRef<float> values = all.slice(row * n, n);
-        return llvm::max_element(values) - values.begin() == label;
-      };
-      reference += isRight(rows->reference);
-      model += isRight(rows->outputs);
-    }
+      reference += isRight(before, label);
+      model += isRight(after, label);
+    });
     return llvm::Error::success();
   }
 

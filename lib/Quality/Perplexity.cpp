@@ -17,19 +17,12 @@ public:
     auto rows = getLabelledRows(sample);
     if (!rows)
       return rows.takeError();
-    size_t n = rows->numClasses;
-    for (size_t row = 0; row < rows->labels.size(); ++row) {
-      int64_t label = rows->labels[row];
-      if (label < 0)
-        continue;
+    rows->forEach([&](int64_t label, llvm::ArrayRef<float> before,
+                      llvm::ArrayRef<float> after) {
       ++count;
-      auto getEntropy = [&](llvm::ArrayRef<float> all) {
-        llvm::ArrayRef<float> values = all.slice(row * n, n);
-        return getLogSum(values) - values[label];
-      };
-      reference += getEntropy(rows->reference);
-      model += getEntropy(rows->outputs);
-    }
+      reference += getLogSum(before) - before[label];
+      model += getLogSum(after) - after[label];
+    });
     return llvm::Error::success();
   }
 

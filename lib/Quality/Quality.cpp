@@ -56,6 +56,21 @@ std::optional<std::vector<float>> compress::toFloats(const NpyArray &array) {
   }
 }
 
+void LabelledRows::forEach(
+    llvm::function_ref<void(int64_t, llvm::ArrayRef<float>,
+                            llvm::ArrayRef<float>)>
+        visit) const {
+  for (auto [row, label] : llvm::enumerate(labels))
+    if (label >= 0)
+      visit(label,
+            llvm::ArrayRef(reference).slice(row * numClasses, numClasses),
+            llvm::ArrayRef(outputs).slice(row * numClasses, numClasses));
+}
+
+bool compress::isRight(llvm::ArrayRef<float> logits, int64_t label) {
+  return llvm::max_element(logits) - logits.begin() == label;
+}
+
 llvm::Expected<LabelledRows>
 compress::getLabelledRows(const QualitySample &sample) {
   if (!sample.labels)

@@ -18,21 +18,14 @@ public:
     auto rows = getLabelledRows(sample);
     if (!rows)
       return rows.takeError();
-    size_t n = rows->numClasses;
-    classes.resize(std::max(classes.size(), n));
-    for (size_t row = 0; row < rows->labels.size(); ++row) {
-      int64_t label = rows->labels[row];
-      if (label < 0)
-        continue;
-      auto isRight = [&](llvm::ArrayRef<float> all) {
-        llvm::ArrayRef<float> values = all.slice(row * n, n);
-        return llvm::max_element(values) - values.begin() == label;
-      };
+    classes.resize(std::max(classes.size(), rows->numClasses));
+    rows->forEach([&](int64_t label, llvm::ArrayRef<float> before,
+                      llvm::ArrayRef<float> after) {
       Class &own = classes[label];
       ++own.count;
-      own.reference += isRight(rows->reference);
-      own.model += isRight(rows->outputs);
-    }
+      own.reference += isRight(before, label);
+      own.model += isRight(after, label);
+    });
     return llvm::Error::success();
   }
 

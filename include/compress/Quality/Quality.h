@@ -82,7 +82,16 @@ struct LabelledRows {
   /// Which output it is, and whether there is a label for each token.
   size_t output = 0;
   bool isPerToken = false;
+
+  /// Calls `visit` with each label and the logits of both models that it
+  /// belongs to; negative labels are left out.
+  void forEach(
+      llvm::function_ref<void(int64_t label, llvm::ArrayRef<float> reference,
+                              llvm::ArrayRef<float> outputs)>
+          visit) const;
 };
+/// Whether the largest logit is that of the label.
+bool isRight(llvm::ArrayRef<float> logits, int64_t label);
 /// The output whose last axis the labels choose from. Errors: labels that fit
 /// no output, or are no class of it.
 llvm::Expected<LabelledRows> getLabelledRows(const QualitySample &sample);

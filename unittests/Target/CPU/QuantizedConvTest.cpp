@@ -146,27 +146,7 @@ struct Conv {
         start = linalg::BroadcastOp::create(b, loc, args[1], start, others)
                     ->getResult(0);
     }
-    // Loops: n, f, o.., c, k..
-    unsigned r = rank(), loops = 3 + 2 * r;
-    MLIRContext *context = b.getContext();
-    auto dim = [&](unsigned i) { return getAffineDimExpr(i, context); };
-    SmallVector<AffineExpr> in{dim(0), dim(2 + r)}, filter{dim(1), dim(2 + r)},
-        result{dim(0), dim(1)};
-    if (isDepthwise)
-      in.insert(in.begin() + 1, dim(1));
-    for (unsigned d = 0; d < r; ++d) {
-      in.push_back(dim(2 + d) * strides[d] + dim(3 + r + d) * dilations[d]);
-      filter.push_back(dim(3 + r + d));
-      result.push_back(dim(2 + d));
-    }
-    SmallVector<Attribute> iterators(2 + r, b.getStringAttr("parallel"));
-    iterators.append(1 + r, b.getStringAttr("reduction"));
-    return ContractOp::create(
-        b, loc, y, lhs, rhs, start,
-        b.getAffineMapArrayAttr({AffineMap::get(loops, 0, in, context),
-                                 AffineMap::get(loops, 0, filter, context),
-                                 AffineMap::get(loops, 0, result, context)}),
-        b.getArrayAttr(iterators));
+    return buildConv(b, y, lhs, rhs, start, strides, dilations, isDepthwise);
   }
 
   /// [n, c, ...] as [n, c, 1, ...].

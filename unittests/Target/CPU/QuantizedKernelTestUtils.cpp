@@ -183,6 +183,33 @@ static void addLowering(OpPassManager &pm) {
   pm.addPass(createReconcileUnrealizedCastsPass());
 }
 
+Value compress::test::buildConv(OpBuilder &b, RankedTensorType result,
+                                Value images, Value filters, Value start,
+                                ArrayRef<int64_t> strides,
+                                ArrayRef<int64_t> dilations, bool isDepthwise) {
+  // Loops: n, f, o.., c, k..
+  unsigned rank = strides.size(), loops = 3 + 2 * rank;
+  MLIRContext *context = b.getContext();
+  auto dim = [&](unsigned i) { return getAffineDimExpr(i, context); };
+  SmallVector<AffineExpr> in{dim(0), dim(2 + rank)},
+      filter{dim(1), dim(2 + rank)}, out{dim(0), dim(1)};
+  if (isDepthwise)
+    in.insert(in.begin() + 1, dim(1));
+  for (unsigned d = 0; d < rank; ++d) {
+    in.push_back(dim(2 + d) * strides[d] + dim(3 + rank + d) * dilations[d]);
+    filter.push_back(dim(3 + rank + d));
+    out.push_back(dim(2 + d));
+  }
+  SmallVector<Attribute> iterators(2 + rank, b.getStringAttr("parallel"));
+  iterators.append(1 + rank, b.getStringAttr("reduction"));
+  return ContractOp::create(
+      b, b.getUnknownLoc(), result, images, filters, start,
+      b.getAffineMapArrayAttr({AffineMap::get(loops, 0, in, context),
+                               AffineMap::get(loops, 0, filter, context),
+                               AffineMap::get(loops, 0, out, context)}),
+      b.getArrayAttr(iterators));
+}
+
 Value compress::test::buildProduct(OpBuilder &b, RankedTensorType result,
                                    Value like, Value lhs, Value rhs,
                                    bool transposed, Init init, Value start) {

@@ -57,6 +57,14 @@ mlir::Value buildProduct(mlir::OpBuilder &b, mlir::RankedTensorType result,
                          mlir::Value like, mlir::Value lhs, mlir::Value rhs,
                          bool transposed, Init init, mlir::Value start);
 
+/// The convolution of images [n, c, spatial...] with filters [f, c, kernel...],
+/// which begins with `start`; with `isDepthwise` of images [n, f, 1, ...].
+mlir::Value buildConv(mlir::OpBuilder &b, mlir::RankedTensorType result,
+                      mlir::Value images, mlir::Value filters,
+                      mlir::Value start, llvm::ArrayRef<int64_t> strides,
+                      llvm::ArrayRef<int64_t> dilations,
+                      bool isDepthwise = false);
+
 /// One function `f`, claimed and compiled.
 class Compiled {
 public:
