@@ -197,6 +197,26 @@ def CompressRelaxFloat : Pass<"compress-relax-float"> {
   let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
 }
 
+def CompressPromoteAccumulators
+    : Pass<"compress-promote-accumulators", "::mlir::func::FuncOp"> {
+  let summary = "Keeps what a loop accumulates in registers";
+  let description = [{
+    An element of a buffer that an `scf.for` loads, combines and stores in each
+    iteration, at one place, and touches nowhere else, becomes a value that the
+    loop carries: loaded before the loop, stored after it. Such loops are the
+    reductions of `linalg`; LLVM vectorizes them then.
+
+    Buffers are told apart by where they are made. Views of one block count as
+    different buffers, as `compress-plan-memory` makes them. Loops with other
+    effects than loads and stores stay, and so do generated kernels.
+  }];
+  let dependentDialects = ["::mlir::memref::MemRefDialect",
+                           "::mlir::scf::SCFDialect"];
+  let statistics = [
+    Statistic<"numPromoted", "promoted", "Elements kept in registers">
+  ];
+}
+
 def CompressPlanMemory : Pass<"compress-plan-memory", "::mlir::func::FuncOp"> {
   let summary = "Puts buffers that are not needed at the same time at one place";
   let description = [{
