@@ -99,6 +99,30 @@ func.func @big(%m: memref<256x1024xf32>) {
   }
   return
 }
+// What inner loops do counts as often as they run it: pooling with few outputs.
+// CHECK-LABEL: @pool
+// CHECK: scf.parallel (%{{.*}}) =
+func.func @pool(%m: memref<64x9x9x64xf32>, %s: memref<64x64xf32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c9 = arith.constant 9 : index
+  %c64 = arith.constant 64 : index
+  scf.parallel (%i) = (%c0) to (%c64) step (%c1) {
+    scf.for %j = %c0 to %c9 step %c1 {
+      scf.for %k = %c0 to %c9 step %c1 {
+        scf.parallel (%l) = (%c0) to (%c64) step (%c1) {
+          %x = memref.load %m[%i, %j, %k, %l] : memref<64x9x9x64xf32>
+          %y = memref.load %s[%i, %l] : memref<64x64xf32>
+          %z = arith.maximumf %x, %y : f32
+          memref.store %z, %s[%i, %l] : memref<64x64xf32>
+          scf.reduce
+        }
+      }
+    }
+    scf.reduce
+  }
+  return
+}
 // CHECK-LABEL: @small
 // CHECK-NOT: scf.parallel
 func.func @small(%m: memref<4x4xf32>) {
