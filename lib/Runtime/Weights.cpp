@@ -82,6 +82,12 @@ CompressStatus Weights::map(const std::string &path, uint64_t expectedSize,
   Weights weights;
   weights.mapping = map;
   weights.mappingSize = fileSize;
+#ifdef MADV_HUGEPAGE
+  // Kernels stream weights, and 4 KiB pages would cost a walk each. Where the
+  // file system keeps large folios the file is read into huge pages; elsewhere,
+  // and for what is cached already, the hint does nothing.
+  madvise(map, fileSize, MADV_HUGEPAGE);
+#endif
 
   uint64_t headerSize;
   std::memcpy(&headerSize, map, 8);

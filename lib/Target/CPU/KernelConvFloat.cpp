@@ -32,6 +32,9 @@ static constexpr int64_t kNearBytes = 24 * 1024;
 /// A panel of this size is better read from the second-level cache for every
 /// tile than sums are put aside.
 static constexpr int64_t kStreamedBytes = 160 * 1024;
+/// Blocks of an image that wait so much for a panel's way from memory that the
+/// next part of it is fetched in advance; among more that hardly counts.
+static constexpr int64_t kFetchingBlocks = 4;
 static constexpr int64_t kMaxFloatTaps = 64;
 
 namespace {
@@ -433,9 +436,10 @@ static int64_t getParts(const DotAxis &axis, int64_t columns) {
   return 1;
 }
 
+/// `fetchesNext` if the next task reads the panel again or the next one.
 static void emitConvTask(KernelBuilder &k, const FloatConv &conv,
                          const Plan &plan, const Panels &panels, Value image,
-                         Value block, Value panel) {
+                         Value block, Value panel, bool fetchesNext) {
   const KernelISA &isa = *conv.isa;
   int64_t lanes = isa.getLanes(), length = conv.getDotLength();
   VectorType type = k.vector(lanes, k.f32());
@@ -453,22 +457,36 @@ static void emitConvTask(KernelBuilder &k, const FloatConv &conv,
       emitRowTiles(k, rows, task.first, task.end,
                    getRemainder(conv, plan, rows), tile);
     };
+    // What comes next from `next` on is fetched by the tiles that have number
+    // `index` on, `tiles` in all.
+    auto fetch = [&](Value next, Value at, Value index,
+                     int64_t tiles) -> std::optional<FloatPrefetch> {
+      if (!fetchesNext || plan.numBlocks > kFetchingBlocks)
+        return std::nullopt;
+      index = k.add(index, k.div(k.sub(at, task.first), rows));
+      return FloatPrefetch{
+          next, index, unsigned(std::min<int64_t>(tiles, 8)), {}, 0};
+    };
+    int64_t tilesPerBlock = llvm::divideCeil(plan.blockPixels, rows);
     auto emitSums = [&](const DotAxis &axis, Value at, unsigned count,
-                        Value offset, Value base, ValueRange init) {
+                        Value offset, Value base, ValueRange init,
+                        std::optional<FloatPrefetch> prefetch) {
       SmallVector<Value> bases;
       for (unsigned r = 0; r < count; ++r)
         bases.push_back(
             k.add(task.emitWindow(k, conv, plan, k.add(at, r)), offset));
       return emitFloatTile(k, isa, axis, vectors, task.source, bases,
-                           task.weights, base, init);
+                           task.weights, base, init, {}, prefetch);
     };
     bool isNear = length * width * 4 <= kStreamedBytes;
     int64_t parts = isNear ? 1 : getParts(plan.axis, width);
     if (isNear || (parts == 1 && plan.axis.outer.empty())) {
       forTiles([&](Value at, unsigned count) {
         SmallVector<Value> zeros(count * vectors, k.real(type, 0));
-        SmallVector<Value> sums =
-            emitSums(plan.axis, at, count, k.index(0), panelBase, zeros);
+        SmallVector<Value> sums = emitSums(
+            plan.axis, at, count, k.index(0), panelBase, zeros,
+            fetch(k.add(panelBase, length * width), at,
+                  k.mul(block, tilesPerBlock), plan.numBlocks * tilesPerBlock));
         task.emitStore(k, conv, sums, count, at, filter, columns);
       });
       return;
@@ -499,7 +517,9 @@ static void emitConvTask(KernelBuilder &k, const FloatConv &conv,
         for (unsigned r = 0; r < count; ++r)
           for (unsigned v = 0; v < vectors; ++v)
             sums.push_back(k.loadVector(lanes, buffer, place(at, r, v)));
-        sums = emitSums(axis, at, count, offset, base, sums);
+        sums = emitSums(axis, at, count, offset, base, sums,
+                        fetch(k.add(base, axis.run * width), at, k.index(0),
+                              tilesPerBlock));
         for (unsigned r = 0; r < count; ++r)
           for (unsigned v = 0; v < vectors; ++v)
             k.storeVector(sums[r * vectors + v], buffer, place(at, r, v));
@@ -596,7 +616,7 @@ std::string compress::cpu::generateFloatConv(ModuleOp module,
                     emitDepthwiseTask(k, conv, plan, image, block);
                   else
                     emitConvTask(k, conv, plan, panels, image, block,
-                                 sharesBlock ? minor : outer);
+                                 sharesBlock ? minor : outer, !sharesBlock);
                 });
       });
   return name;

@@ -303,7 +303,7 @@ std::string compress::cpu::generateDotGEMM(ModuleOp module,
 
   getOrCreateKernel(module, name, types, [&](KernelBuilder &k) {
     Value rows = k.dim(k.getArguments().back(), 0);
-    int64_t blockRows = isa.hasDotTiles ? 128 : 96;
+    int64_t blockRows = isa.hasDotTiles ? kTileBlockRows : 96;
     Value blocks = k.ceilDiv(rows, blockRows);
     Value isSmall = k.lessThan(
         rows, k.index(kSmallWork / std::max<int64_t>(1, gemm.n * gemm.k) + 1));
@@ -358,46 +358,45 @@ std::string compress::cpu::generateDotGEMM(ModuleOp module,
             };
             if (!isa.hasDotTiles)
               return emitVectors();
-            Value sums = k.scratch({32, isa.getPanelColumns()}, k.i32());
-            int64_t linesPerRow = llvm::divideCeil(axis.getPaddedExtent() *
-                                                       panels.getFullColumns(),
-                                                   64 * blockRows);
-            auto emitTiles = [&](Value at, unsigned rows) {
-              emitDotTileRegisters(k, axis.getSteps(), vectors, rows, a,
-                                   k.mul(at, rowBytes), rowBytes, packed,
-                                   panelBase, sums);
-              Value count = k.minimum(k.sub(end, at), k.index(rows));
+            Value sums =
+                k.scratch({kTileBlockRows, isa.getPanelColumns()}, k.i32());
+            auto emitResults = [&] {
               SmallVector<DotColumns> table;
               for (unsigned v = 0; v < vectors; ++v)
                 table.push_back(loadColumns(v));
-              k.loop(k.index(0), count, 1, [&](Value r) {
-                // The next panel comes from afar; there is time to fetch it
-                // while this one is multiplied, unless there are few rows.
-                k.ifThen(k.lessThan(k.index(32), k.sub(end, begin)), [&] {
-                  Value next = k.add(panelBase, axis.getPaddedExtent() *
-                                                    panels.getFullColumns());
-                  Value line = k.mul(k.add(k.sub(at, begin), r), linesPerRow);
-                  for (int64_t i = 0; i < linesPerRow; ++i)
-                    memref::PrefetchOp::create(
-                        k.b, k.loc, packed,
-                        k.add(next, k.mul(k.add(line, i), 64)),
-                        /*isWrite=*/false, /*localityHint=*/2, /*isData=*/true);
-                });
+              k.loop(begin, end, 1, [&](Value row) {
                 for (unsigned v = 0; v < vectors; ++v)
-                  finish(k.add(at, r), table[v],
-                         k.loadVector(lanes, sums, {r, k.index(v * lanes)}));
+                  finish(row, table[v],
+                         k.loadVector(lanes, sums,
+                                      {k.sub(row, begin), k.index(v * lanes)}));
               });
             };
+            // Few rows wait for the weights, which are read in order.
+            auto emitTiles = [&](unsigned rows) {
+              emitDotTileRegisters(k, axis.getSteps(), vectors, rows, a,
+                                   k.mul(begin, rowBytes), rowBytes, packed,
+                                   panelBase, sums);
+              emitResults();
+            };
+            auto emitBlock = [&] {
+              Value next = k.add(panelBase, axis.getPaddedExtent() *
+                                                panels.getFullColumns());
+              emitDotTileBlock(k, axis.getSteps(), vectors, a, begin, end,
+                               rowBytes, packed, panelBase, next, sums);
+              emitResults();
+            };
+            Value count = k.sub(end, begin);
+            auto atMost = [&](int64_t rows) {
+              return k.lessOrEqual(count, k.index(rows));
+            };
             // A tile computes 16 rows whether they are there or not.
-            k.ifThen(k.lessThan(k.sub(end, begin), k.index(getTileRows(gemm))),
-                     emitVectors, [&] {
-                       k.loop(begin, end, 32, [&](Value at) {
-                         k.ifThen(
-                             k.lessOrEqual(k.sub(end, at), k.index(16)),
-                             [&] { emitTiles(at, 16); },
-                             [&] { emitTiles(at, 32); });
-                       });
-                     });
+            k.ifThen(atMost(getTileRows(gemm) - 1), emitVectors, [&] {
+              k.ifThen(
+                  atMost(16), [&] { emitTiles(16); },
+                  [&] {
+                    k.ifThen(atMost(32), [&] { emitTiles(32); }, emitBlock);
+                  });
+            });
           });
         });
   });

@@ -236,6 +236,14 @@ void emitDotTileRegisters(KernelBuilder &k, const DotAxis &axis,
                           unsigned vectors, unsigned rows, Value a,
                           Value rowBase, int64_t rowBytes, Value b,
                           Value panelBase, Value sums, TileSigns signs = {});
+/// Rows that share the parts of a panel in `emitDotTileBlock`.
+inline constexpr int64_t kTileBlockRows = 128;
+/// Sums of the rows [begin, end), at most kTileBlockRows, into `sums`:
+/// i32 [kTileBlockRows, panel columns]. A part of k that fits the first cache
+/// at a time, for all rows; meanwhile the panel at `nextPanel` is fetched.
+void emitDotTileBlock(KernelBuilder &k, int64_t steps, unsigned vectors,
+                      Value a, Value begin, Value end, int64_t rowBytes,
+                      Value b, Value panelBase, Value nextPanel, Value sums);
 /// Calls `tile(position, rows)` for tiles of at most `maxRows` rows that cover
 /// [begin, end). `remainder` is (end - begin) % maxRows where that is the same
 /// for all ranges that do not divide: it spares the code of other tiles.

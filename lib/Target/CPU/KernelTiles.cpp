@@ -12,6 +12,7 @@
 
 #include "KernelGEMM.h"
 #include "mlir/Dialect/AMX/AMXDialect.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
 
 using namespace mlir;
 using namespace compress;
@@ -41,10 +42,11 @@ class TileEmitter {
 public:
   TileEmitter(KernelBuilder &k, unsigned vectors, unsigned rowTiles, Value a,
               Value rowBase, int64_t rowBytes, Value b, Value panelBase,
-              bool isTiled, Value sums, TileSigns signs)
+              bool isTiled, Value sums, TileSigns signs, Value sumRow = {})
       : k(k), vectors(vectors), rowTiles(rowTiles), a(a), rowBase(rowBase),
         rowBytes(rowBytes), b(b), panelBase(panelBase), isTiled(isTiled),
-        sums(sums), signs(signs), type(amx::TileType::get({16, 16}, k.i32())) {}
+        sums(sums), signs(signs), type(amx::TileType::get({16, 16}, k.i32())),
+        sumRow(sumRow ? sumRow : k.index(0)) {}
 
   void emitZeros() {
     forEachResult(0, vectors, [&](ValueRange at) {
@@ -57,9 +59,12 @@ public:
   /// starts these. Results pass from one stretch to the next through memory, so
   /// that no register is live in a loop, and all columns of a stretch come
   /// before the next one, so that weights are read in the order in which they
-  /// lie.
+  /// lie. `afterChunk(i)` is called behind the products of each chunk of each
+  /// group of columns, i counting all of them.
   void emitStretch(Value offset, Value step, ArrayRef<TileChunk> chunks,
-                   bool isFirst) {
+                   bool isFirst,
+                   llvm::function_ref<void(int64_t)> afterChunk = {}) {
+    int64_t number = 0;
     unsigned width = 4 / rowTiles;
     for (unsigned first = 0; first < vectors; first += width) {
       unsigned count = std::min(width, vectors - first);
@@ -70,8 +75,11 @@ public:
                     : amx::TileLoadOp::create(k.b, k.loc, type, sums, at)
                           .getResult());
       });
-      for (const TileChunk &chunk : chunks)
+      for (const TileChunk &chunk : chunks) {
         emitProducts(offset, step, chunk, first, count, results);
+        if (afterChunk)
+          afterChunk(number++);
+      }
       unsigned next = 0;
       forEachResult(first, count, [&](ValueRange at) {
         amx::TileStoreOp::create(k.b, k.loc, sums, at, results[next++]);
@@ -84,7 +92,7 @@ private:
                      llvm::function_ref<void(ValueRange)> body) {
     for (unsigned i = 0; i < rowTiles; ++i)
       for (unsigned j = 0; j < columnTiles; ++j)
-        body({k.index(16 * i), k.index(16 * (first + j))});
+        body({k.add(sumRow, 16 * i), k.index(16 * (first + j))});
   }
 
   void emitProducts(Value offset, Value step, const TileChunk &chunk,
@@ -126,6 +134,7 @@ private:
   Value sums;
   TileSigns signs;
   amx::TileType type;
+  Value sumRow;
 };
 
 /// Adds `steps` steps from `offset` and `step` on, `perStretch` chunks at a
@@ -161,6 +170,57 @@ void compress::cpu::emitDotTileRegisters(KernelBuilder &k, int64_t steps,
                       /*isTiled=*/true, sums, {});
   emitRun(k, emitter, k.index(0), k.index(0), steps, /*perStretch=*/16,
           /*isFirst=*/true);
+}
+
+void compress::cpu::emitDotTileBlock(KernelBuilder &k, int64_t steps,
+                                     unsigned vectors, Value a, Value begin,
+                                     Value end, int64_t rowBytes, Value b,
+                                     Value panelBase, Value nextPanel,
+                                     Value sums) {
+  // 512 k of 64 columns are 32 KiB. Of 256 to 1024 k that is the fastest.
+  constexpr int64_t kChunks = 8;
+  int64_t stretch = kTileSteps * kChunks;
+  auto emitPart = [&](Value from, int64_t count, bool isFirst) {
+    SmallVector<TileChunk> chunks;
+    appendChunks(0, 0, count, chunks);
+    // Each group of 32 rows fetches its share of the next panel's part.
+    int64_t lines = count * vectors,
+            share = llvm::divideCeil(lines, kTileBlockRows / 32);
+    k.loop(begin, end, 32, [&](Value at) {
+      auto emit = [&](unsigned rows) {
+        Value row = k.sub(at, begin);
+        TileEmitter emitter(k, vectors, rows / 16, a, k.mul(at, rowBytes),
+                            rowBytes, b, panelBase, /*isTiled=*/true, sums, {},
+                            row);
+        int64_t groups =
+            llvm::divideCeil(vectors, 4 / (rows / 16)) * chunks.size();
+        int64_t each = llvm::divideCeil(share, groups);
+        Value line =
+            k.add(k.add(nextPanel, k.mul(from, vectors * 64)),
+                  k.mul(arith::DivUIOp::create(k.b, k.loc, row, k.index(32)),
+                        share * 64));
+        emitter.emitStretch(
+            k.mul(from, 4), from, chunks, isFirst, [&](int64_t i) {
+              for (int64_t p = i * each; p < std::min(share, (i + 1) * each);
+                   ++p)
+                memref::PrefetchOp::create(k.b, k.loc, b, k.add(line, 64 * p),
+                                           /*isWrite=*/false,
+                                           /*localityHint=*/2,
+                                           /*isData=*/true);
+            });
+      };
+      k.ifThen(
+          k.lessOrEqual(k.sub(end, at), k.index(16)), [&] { emit(16); },
+          [&] { emit(32); });
+    });
+  };
+  int64_t first = std::min(stretch, steps), full = steps / stretch * stretch;
+  emitPart(k.index(0), first, true);
+  if (first < full)
+    k.loop(k.index(first), k.index(full), stretch,
+           [&](Value from) { emitPart(from, stretch, false); });
+  if (std::max(first, full) < steps)
+    emitPart(k.index(full), steps - full, false);
 }
 
 void compress::cpu::emitDotTileRegisters(KernelBuilder &k, const DotAxis &axis,

@@ -169,6 +169,26 @@ TEST(IntegerMatmul, OddShapes) {
   }
 }
 
+TEST(IntegerMatmul, ManyRows) {
+  // More rows than one block has, sums longer than what stays near: several
+  // parts, the last of them short.
+  for (const std::string &isa : getRunnableISAs()) {
+    bool isBest = isa == getRunnableISAs()[0];
+    for (auto [n, k] : {std::pair<int64_t, int64_t>{70, 1100},
+                        {17, 1024},
+                        {64, 515},
+                        {33, 300}}) {
+      if (!isBest && n != 70)
+        continue;
+      Matmul op{n, k, kToken, channelInt8(false)};
+      auto compiled = op.compile(*getOptions(isa));
+      ASSERT_TRUE(compiled->isClaimed());
+      for (int64_t m : {17, 48, 65, 128, 131, 181})
+        op.check(*compiled, Array::random({m, k}, m + 1), isa);
+    }
+  }
+}
+
 TEST(IntegerMatmul, Activations) {
   std::vector<std::pair<std::string, std::vector<float>>> encodings{
       {kTensor, {}},
