@@ -31,7 +31,7 @@ namespace {
 
 struct AdaQuantOptions {
   unsigned rounds = 4;
-  double damping = 0.01;
+  double damping = 0.1;
 };
 
 llvm::Expected<AdaQuantOptions> parseOptions(const MethodOptions &options) {
@@ -117,7 +117,7 @@ public:
            "on calibration samples";
   }
   StringRef getOptionsHelp() const override {
-    return "rounds=4 (of codes, then scales), damping=0.01 (how much the "
+    return "rounds=4 (of codes, then scales), damping=0.1 (how much the "
            "weights themselves count beside the samples)";
   }
   llvm::Error verifyOptions(const MethodOptions &options) const override {

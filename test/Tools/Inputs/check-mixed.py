@@ -16,6 +16,6 @@ for a, b in zip(own, other, strict=True):
     assert a["bits_per_weight"] <= b["bits_per_weight"] and a["error"] < b["error"] or a["bits_per_weight"] > b["bits_per_weight"], (a, b)
 assert sum(s["bytes_after"] for s in own) < sum(s["bytes_after"] for s in other)
 assert own[0]["error"] < 0.6 * other[0]["error"]
-# The weights of both in files: all else is the same.
+# As files, which have a header that names each component.
 sizes = [(folder / "model.safetensors").stat().st_size for folder in (mixed, uniform)]
 assert sizes[0] < sizes[1] + 4096, sizes
