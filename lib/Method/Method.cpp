@@ -164,6 +164,8 @@ void compress::registerAllMethods() {
     registerMethod(createFitMethod());
     registerMethod(createKMeansMethod());
     registerMethod(createSVDMethod());
+    registerMethod(createDepthsMethod());
+    registerMethod(createAdaQuantMethod());
   });
 }
 

@@ -457,9 +457,11 @@ struct LatencyPoint {
 } // namespace
 
 /// The chosen plan, more points of the frontier, and the baselines of each.
+/// `seed` is what refinement began with, if it found something better.
 static llvm::Expected<std::vector<Alternative>>
 getAlternatives(const PlanRequest &request, const PlanSubject &subject,
                 Problem problem, const Assignment &chosen,
+                const std::optional<Assignment> &seed,
                 ArrayRef<LatencyPoint> latencies) {
   Quantity bytes = *problem.lookupCost("bytes");
   uint64_t rest =
@@ -512,7 +514,10 @@ getAlternatives(const PlanRequest &request, const PlanSubject &subject,
     add(request.search->getName().str(),
         request.maxSize ? request.maxSize->getBytes(subject.bytes) : 0, chosen)
         .isChosen = true;
-    addBaselines(points.back().point.limitBytes);
+    uint64_t limit = points.back().point.limitBytes;
+    if (seed && request.numBaselines > 0)
+      add("not refined", limit, *seed);
+    addBaselines(limit);
   };
   for (uint64_t limit : limits) {
     if (!added && chosenBytes <= limit)
@@ -674,10 +679,14 @@ compress::choosePlan(const PlanRequest &request, const PlanSubject &subject,
     table->setLimit(objective, found->get(objective));
     table->removeLimit(errorQuantity);
   }
+  std::optional<Assignment> seed;
   if (request.refine) {
+    seed = *found;
     found = refine(request, subject, *table, *found, *stitched, notes);
     if (!found)
       return atOption("--refine", found.takeError());
+    if (found->choices == seed->choices)
+      seed.reset();
   }
   // A family of plans, one for each speed. What cannot be is not an error.
   std::vector<LatencyPoint> family;
@@ -692,8 +701,8 @@ compress::choosePlan(const PlanRequest &request, const PlanSubject &subject,
                       llvm::toString(fast.takeError()));
   }
   choice.plan = makePlan(subject.sites.sites, *table, *found);
-  auto alternatives =
-      getAlternatives(request, subject, std::move(*table), *found, family);
+  auto alternatives = getAlternatives(request, subject, std::move(*table),
+                                      *found, seed, family);
   if (!alternatives)
     return alternatives.takeError();
   choice.alternatives = std::move(*alternatives);

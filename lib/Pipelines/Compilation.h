@@ -7,6 +7,7 @@
 #ifndef COMPRESS_LIB_PIPELINES_COMPILATION_H
 #define COMPRESS_LIB_PIPELINES_COMPILATION_H
 
+#include "BiasCorrection.h"
 #include "ChoosePlan.h"
 #include "DiagnosticCollector.h"
 #include "EmitStages.h"
@@ -112,6 +113,11 @@ private:
   bool isHelper() const { return pool && !pool->isFirst(); }
   llvm::Error openCache();
   ApplyOptions getApplyOptions();
+  /// Applies a plan to a copy of the float module, and corrects its biases
+  /// where that is asked for.
+  llvm::Expected<ApplyReport>
+  applyTo(Module &copy, const Plan &candidate, const ApplyOptions &applyOptions,
+          BiasCorrection::Result *corrected = nullptr);
 
   const CompilerOptions &options;
   mlir::MLIRContext &context;

@@ -42,7 +42,7 @@ llvm::Expected<JITModel *> Compilation::getFloatModel() {
 
 llvm::Expected<JITModel> Compilation::makeModel(const Plan &candidate) {
   Module copy = clone(floatModule);
-  auto applied = applyPlan(getMain(*copy), candidate, getApplyOptions());
+  auto applied = applyTo(copy, candidate, getApplyOptions());
   if (!applied)
     return applied.takeError();
   auto compiled = compileModule(std::move(copy), target, options.machines);
@@ -61,7 +61,7 @@ llvm::Expected<double> Compilation::measureByCommand(const Plan *candidate) {
   llvm::scope_exit remove([&] { llvm::sys::fs::remove_directories(folder); });
   Module copy = clone(floatModule);
   if (candidate) {
-    auto applied = applyPlan(getMain(*copy), *candidate, getApplyOptions());
+    auto applied = applyTo(copy, *candidate, getApplyOptions());
     if (!applied)
       return applied.takeError();
   }

@@ -84,6 +84,25 @@ ApplyOptions Compilation::getApplyOptions() {
   return applyOptions;
 }
 
+llvm::Expected<ApplyReport>
+Compilation::applyTo(Module &copy, const Plan &candidate,
+                     const ApplyOptions &applyOptions,
+                     BiasCorrection::Result *corrected) {
+  FunctionOpInterface main = getMain(*copy);
+  std::optional<BiasCorrection> correction;
+  if (options.correctBias && statistics)
+    correction.emplace(main, *statistics);
+  auto applied = applyPlan(main, candidate, applyOptions);
+  if (!applied || !correction)
+    return applied;
+  auto result = correction->apply();
+  if (!result)
+    return result.takeError();
+  if (corrected)
+    *corrected = *result;
+  return applied;
+}
+
 //===----------------------------------------------------------------------===//
 // Stages
 //===----------------------------------------------------------------------===//
@@ -315,7 +334,8 @@ llvm::Error Compilation::apply() {
     std::lock_guard<std::mutex> lock(mutex);
     bar.update(done);
   };
-  auto applied = applyPlan(getMain(*module), plan, applyOptions);
+  BiasCorrection::Result corrected;
+  auto applied = applyTo(module, plan, applyOptions, &corrected);
   bar.finish();
   if (!applied)
     return inModel(applied.takeError());
@@ -327,6 +347,12 @@ llvm::Error Compilation::apply() {
     report.bytesAfter += site.bytesAfter;
     isFloat &= site.level == "f32";
   }
+  report.bytesAfter += corrected.bytes;
+  if (options.correctBias)
+    report.notes.push_back("--correct-bias: biases of " +
+                           std::to_string(corrected.numCorrected) + " of " +
+                           std::to_string(corrected.numLayers) +
+                           " compressed layers were shifted");
   countWork(applied->sites);
   if (llvm::Error error = predictSites(applied->sites))
     return inModel(std::move(error));

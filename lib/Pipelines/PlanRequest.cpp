@@ -199,6 +199,9 @@ llvm::Expected<PlanRequest> PlanRequest::parse(const CompilerOptions &options) {
                                             : "--frontier") +
         ": a search needs a limit: give --max-size, --max-drop or "
         "--max-latency (--help lists more)");
+  if (options.correctBias && options.data.empty())
+    return llvm::createStringError(
+        "--correct-bias: the means of inputs are learned from --data: give it");
   if (options.refine && (!searches || options.data.empty()))
     return llvm::createStringError(
         "--refine: what a search found is refined by running it: give a limit "

@@ -47,6 +47,11 @@ llvm::Expected<EncodedSite> compress::encodeSite(const Site &site,
   request.role = site.getRole();
   request.secondMoments = moments;
   request.options = level.getOptions();
+  LayerInputs inputs;
+  if (statistics && level.getMethod().usesInputs()) {
+    inputs = gatherInputs(site, *statistics, INT64_MAX);
+    request.inputs = &inputs;
+  }
   auto result = level.getMethod().quantizeWeight(request);
   if (!result)
     return atSite(site, result.takeError());

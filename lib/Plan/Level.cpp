@@ -153,6 +153,9 @@ llvm::Expected<Level> Level::parse(StringRef spelling) {
       parts.push_back(key + "=" + value);
     level.spelling += "(" + llvm::join(parts, ",") + ")";
   }
+  if (level.method->getName() == level.encoding.defaultMethod)
+    level.options.insert(level.encoding.defaultOptions.begin(),
+                         level.encoding.defaultOptions.end());
   return level;
 }
 

@@ -60,6 +60,78 @@ static LevelEncoding makeInteger(unsigned bits, bool isUnsigned, int64_t group,
   return level;
 }
 
+/// What a group of a depth of its own covers. Inputs differ in how much they
+/// matter far more than outputs do, so it is what one input channel is
+/// multiplied with: all outputs, or `size` of them (then one position of a
+/// window, too). Where there are hardly any inputs: as for integers.
+static SmallVector<int64_t>
+getDepthBlock(RankedTensorType type, const WeightOperand &role, int64_t size) {
+  constexpr int64_t fewInputs = 8;
+  ArrayRef<int64_t> shape = type.getShape();
+  SmallVector<int64_t> block;
+  if (role.reductionAxes.empty() || role.outputAxes.empty() ||
+      shape[role.reductionAxes[0]] < fewInputs) {
+    block =
+        size ? getBlockGroup(shape, role, size) : getChannelGroup(shape, role);
+    for (auto [extent, dim] : llvm::zip_equal(block, shape))
+      if (ShapedType::isDynamic(extent))
+        extent = dim;
+  } else {
+    block.assign(shape.size(), 1);
+    if (!size)
+      for (int64_t axis : ArrayRef<int64_t>(role.reductionAxes).drop_front())
+        block[axis] = shape[axis];
+    for (int64_t axis : role.outputAxes)
+      block[axis] = shape[axis];
+    if (size)
+      block[role.outputAxes[0]] = std::min(size, shape[role.outputAxes[0]]);
+  }
+  for (int64_t &extent : block)
+    extent = std::max<int64_t>(extent, 1);
+  return block;
+}
+
+/// `mixed-3.27`, `mixed-3.27-g64`: groups of several depths in one tensor, a
+/// term for each depth: the codes of its groups, and a bit per group that says
+/// which they are. Groups in no term are zeros.
+static ParsedEncoding parseMixed(StringRef name) {
+  static const llvm::Regex regex("^mixed-([0-9.]+)(-g([0-9]+))?$");
+  SmallVector<StringRef> match;
+  if (!regex.match(name, &match))
+    return std::nullopt;
+  double bits = 0;
+  if (match[1].size() > 12 || match[1].getAsDouble(bits) ||
+      !(bits >= 1 && bits <= 14))
+    return badNumber(name, "there are 1 to 14 bits a weight, any fraction");
+  auto group = parseGroup(name, match[3]);
+  if (!group)
+    return group.takeError();
+  LevelEncoding level;
+  level.defaultMethod = "depths";
+  level.defaultOptions["bits"] = match[1].str();
+  level.weight =
+      [bits, size = *group](
+          RankedTensorType type,
+          const WeightOperand &role) -> llvm::Expected<EncodingAttrInterface> {
+    MLIRContext *context = type.getContext();
+    SmallVector<int64_t> block = getDepthBlock(type, role, size);
+    SmallVector<int64_t> whole(block.size() + 1, ShapedType::kDynamic);
+    whole[0] = 1;
+    // Depths far from the mean are rare, and each costs a bit per group.
+    int64_t least = std::clamp<int64_t>(int64_t(bits) - 1, 2, 12);
+    SmallVector<EncodingAttrInterface> terms;
+    for (int64_t depth = least; depth < least + 5; ++depth) {
+      auto codes = QuantAttr::get(
+          context, IntegerType::get(context, depth), whole,
+          DenseAttr::get(context, Float16Type::get(context)), {});
+      terms.push_back(SparseAttr::get(context, SparsePattern::Block, block,
+                                      ShapedType::kDynamic, codes));
+    }
+    return SumAttr::get(context, terms);
+  };
+  return level;
+}
+
 void compress::addActivation(LevelEncoding &level, unsigned bits, bool dynamic,
                              int64_t blockSize) {
   level.staticActivation = !dynamic;
@@ -313,6 +385,13 @@ std::vector<LevelFamily> compress::getBuiltinLevelFamilies() {
        "data (-dynamic: at run time)",
        {"w8a8", "w4a8-g32"},
        parseWeightActivation},
+      {"mixed-B[-gG]",
+       "integer codes whose number of bits is chosen for each input channel "
+       "(or "
+       "for G outputs of it) so that all that is stored takes at most B bits a "
+       "weight, any fraction",
+       {"mixed-3.27", "mixed-2.6-g64"},
+       parseMixed},
       {"fp8|fp6|fp4[-eXmY][-gG]",
        "float codes, scales as for intN (fp8 is e4m3 or e5m2, fp6 e3m2 or "
        "e2m3)",

@@ -10,20 +10,11 @@
 using namespace mlir;
 using namespace compress;
 
-namespace {
-/// Sampled inputs, transposed: [channels, rows]. Rows of an activation that was
-/// sampled sparsely count more.
-struct Inputs {
-  int64_t channels = 0, rows = 0;
-  /// Of the activations that were sampled.
-  double total = 0;
-  std::vector<float> values;
-};
-} // namespace
-
-static Inputs gather(const Site &site, const Statistics &statistics,
-                     int64_t maxRows) {
-  Inputs inputs;
+// Rows of an activation that was sampled sparsely count more.
+LayerInputs compress::gatherInputs(const Site &site,
+                                   const Statistics &statistics,
+                                   int64_t maxRows) {
+  LayerInputs inputs;
   std::vector<std::pair<const float *, float>> rows;
   for (unsigned use = 0; use < site.uses.size(); ++use) {
     const TensorStatistics *seen = statistics.lookup(site.name, use);
@@ -64,9 +55,9 @@ compress::measureOutputError(const Site &site, const HostTensor &weight,
   int64_t channels = shape[axis], elements = site.getNumElements();
   if (channels == 0 || elements == 0)
     return std::nullopt;
-  Inputs inputs =
-      gather(site, statistics,
-             std::max<int64_t>(16, int64_t(maxMultiplyAdds / elements)));
+  LayerInputs inputs = gatherInputs(
+      site, statistics,
+      std::max<int64_t>(16, int64_t(maxMultiplyAdds / double(elements))));
   if (inputs.rows == 0 || inputs.channels % channels)
     return std::nullopt;
   // Grouped convolution, as in `getImportance`.

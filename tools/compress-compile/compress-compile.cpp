@@ -216,6 +216,11 @@ struct Options {
           "Search: weigh the error of each level by itself: slower, better "
           "where sparse or low-rank levels compete with rounding"),
       cl::cat(category)};
+  cl::opt<bool> correctBias{
+      "correct-bias",
+      cl::desc("Shift biases so that the mean of each channel of a compressed "
+               "layer's output on --data is that of the float layer"),
+      cl::cat(category)};
   cl::opt<bool> explain{"explain",
                         cl::desc("Search: print why each site has its level"),
                         cl::cat(category)};
@@ -377,6 +382,7 @@ static Expected<CompilerOptions> toCompilerOptions(const Options &parsed) {
   options.explain = parsed.explain;
   options.refine = parsed.refine;
   options.layerErrors = parsed.layerErrors;
+  options.correctBias = parsed.correctBias;
   options.weighLevels = parsed.weighLevels;
   for (const std::string &text : parsed.frontier) {
     auto limit = SizeLimit::parse(text);

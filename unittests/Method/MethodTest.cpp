@@ -314,9 +314,9 @@ TEST_F(MethodTest, ActivationParameters) {
 
 TEST_F(MethodTest, RegistryAndOptions) {
   EXPECT_EQ(llvm::toString(lookupMethod("gptqq").takeError()),
-            "unknown method 'gptqq'; known are cast, fit, kmeans, magnitude, "
-            "rtn, svd");
-  EXPECT_EQ(getMethods().size(), 6u);
+            "unknown method 'gptqq'; known are adaquant, cast, depths, fit, "
+            "kmeans, magnitude, rtn, svd");
+  EXPECT_EQ(getMethods().size(), 8u);
   WeightRequest request =
       makeRequest(parse("quant<i8, group = [1, *], scale = f32>"),
                   makeWeight(1), {{"range", "magic"}});

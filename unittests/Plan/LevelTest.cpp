@@ -193,8 +193,8 @@ TEST_F(LevelTest, SaysWhatIsWrong) {
                   .starts_with("unknown level 'int4_g32'; known are f32, "));
   EXPECT_TRUE(StringRef(errorOf("")).starts_with("unknown level ''"));
   EXPECT_EQ(errorOf("int8:magic"),
-            "level 'int8:magic': unknown method 'magic'; known are cast, fit, "
-            "kmeans, magnitude, rtn, svd");
+            "level 'int8:magic': unknown method 'magic'; known are adaquant, cast, "
+            "depths, fit, kmeans, magnitude, rtn, svd");
   EXPECT_TRUE(StringRef(errorOf("int8:")).contains("unknown method ''"));
   EXPECT_EQ(errorOf("int8:rtn(range=mse"),
             "level 'int8:rtn(range=mse': expected ')' at the end");

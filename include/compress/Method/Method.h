@@ -26,6 +26,15 @@ llvm::StringRef stringifyRung(Rung rung);
 /// Options as written in a level: `rtn(range=percentile,percentile=99.9)`.
 using MethodOptions = std::map<std::string, std::string>;
 
+/// Inputs of a layer that calibration sampled, transposed: [channels, rows],
+/// scaled so that the sum of the rows' products estimates that over all inputs.
+struct LayerInputs {
+  int64_t channels = 0, rows = 0;
+  /// Of the vectors that were sampled.
+  double total = 0;
+  std::vector<float> values;
+};
+
 /// A weight to encode.
 struct WeightRequest {
   /// For diagnostics.
@@ -41,6 +50,9 @@ struct WeightRequest {
   /// with; empty when there are no statistics. With grouped convolution there
   /// are `group` times as many channels as entries on `role.reductionAxes[0]`.
   llvm::ArrayRef<double> secondMoments;
+  /// For methods that use them (`usesInputs`), if there are any; channels as in
+  /// `secondMoments`.
+  const LayerInputs *inputs = nullptr;
   MethodOptions options;
 };
 
@@ -74,6 +86,8 @@ public:
   /// Unknown options and bad values are errors.
   virtual llvm::Error verifyOptions(const MethodOptions &options) const = 0;
   virtual Rung getRung(const MethodOptions &options) const = 0;
+  /// Whether `WeightRequest::inputs` are worth gathering.
+  virtual bool usesInputs() const { return false; }
   /// Whether it can fill this encoding.
   virtual bool supports(EncodingAttrInterface encoding) const = 0;
 
@@ -126,6 +140,8 @@ std::unique_ptr<Method> createMagnitudeMethod();
 std::unique_ptr<Method> createFitMethod();
 std::unique_ptr<Method> createKMeansMethod();
 std::unique_ptr<Method> createSVDMethod();
+std::unique_ptr<Method> createDepthsMethod();
+std::unique_ptr<Method> createAdaQuantMethod();
 
 } // namespace compress
 

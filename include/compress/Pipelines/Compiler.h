@@ -124,6 +124,9 @@ struct CompilerOptions {
   /// Weigh each level of a site by itself: one run for each, but the errors of
   /// sparse and low-rank weights do not act like rounding.
   bool weighLevels = false;
+  /// Shift biases so that the means of layers' outputs on `data` are those of
+  /// the float model.
+  bool correctBias = false;
   /// Say in the text why each site has its level.
   bool explain = false;
   /// What sites may choose, as `SiteRule::parse` reads it.

@@ -58,6 +58,11 @@ struct ApplyOptions {
       encode;
 };
 
+/// What calibration sampled of a site's inputs, at most so many rows of each
+/// use. No rows where nothing was, or where uses disagree.
+LayerInputs gatherInputs(const Site &site, const Statistics &statistics,
+                         int64_t maxRows);
+
 /// The error of the layer's output on the inputs that calibration sampled,
 /// which takes it that channels are correlated: tr(dW H dW^T) with the second
 /// moments H of the rows of all uses. Convolutions: one such sum for each

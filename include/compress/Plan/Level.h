@@ -41,8 +41,10 @@ struct LevelEncoding {
       activation;
   /// Whether the activation's parameters are constants, from statistics.
   bool staticActivation = false;
-  /// The method when the spelling names none.
+  /// The method when the spelling names none, and options that it gets where
+  /// the spelling has none of that name.
   std::string defaultMethod;
+  MethodOptions defaultOptions = {};
 };
 
 /// Level names of one form.
@@ -67,6 +69,7 @@ public:
   /// Whether it leaves weight and activation alone.
   bool isNone() const { return !encoding.weight && !encoding.activation; }
   const Method &getMethod() const { return *method; }
+  /// Those of the name included.
   const MethodOptions &getOptions() const { return options; }
 
   /// The type that the weight is stored as. An error when the encoding does

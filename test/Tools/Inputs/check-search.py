@@ -26,6 +26,8 @@ for point in points:
         # (Refinement minimizes what is measured instead.)
         slack = 0.8 if estimates else 1
         assert point["predicted_error"] >= best["predicted_error"] * slack, (point, best)
+    elif point["search"] == "not refined":
+        assert point["predicted_error"] <= best["predicted_error"] * (1 + 1e-9), (point, best)
     else:
         best = point
         frontier.append((point["bytes"], -point["predicted_error"]))

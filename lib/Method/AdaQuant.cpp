@@ -1,0 +1,379 @@
+//===- AdaQuant.cpp - The method `adaquant` ---------------------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Layer-wise calibration as in I. Hubara et al., "Improving Post Training
+// Neural Quantization: Layer-wise Calibration and Integer Programming" (ICML
+// 2021): codes and scales of one layer minimize the error of its output on
+// calibration samples. The problem is quadratic in either, so it is descended
+// exactly, one code or one scale at a time, instead of by gradient steps:
+//
+//   || X^T (w - w') ||^2 + damping * mean ||x_c||^2 * || w - w' ||^2
+//
+// for each vector w of weights along the input channels, with samples X
+// [channels, rows]. The second term keeps codes near where few samples say
+// nothing. Positions of a convolution's window are vectors of their own.
+//
+//===----------------------------------------------------------------------===//
+
+#include "RangeSearch.h"
+#include "compress/Dialect/Compress/IR/Encoding.h"
+#include "compress/Dialect/Compress/IR/Grouping.h"
+#include "compress/Method/Method.h"
+#include <cmath>
+
+using namespace mlir;
+using namespace compress;
+
+namespace {
+
+struct AdaQuantOptions {
+  unsigned rounds = 4;
+  double damping = 0.1;
+};
+
+llvm::Expected<AdaQuantOptions> parseOptions(const MethodOptions &options) {
+  AdaQuantOptions result;
+  for (const auto &[name, value] : options) {
+    if (name == "rounds") {
+      if (StringRef(value).getAsInteger(10, result.rounds) ||
+          result.rounds < 1 || result.rounds > 1000)
+        return llvm::createStringError(
+            "method 'adaquant': option 'rounds' is a number from 1 to 1000, "
+            "found '" +
+            Twine(value) + "'");
+    } else if (name == "damping") {
+      if (StringRef(value).getAsDouble(result.damping) ||
+          !(result.damping >= 0 && result.damping <= 1000))
+        return llvm::createStringError(
+            "method 'adaquant': option 'damping' is a number from 0 to 1000, "
+            "found '" +
+            Twine(value) + "'");
+    } else {
+      return llvm::createStringError("method 'adaquant' has no option '" +
+                                     Twine(name) +
+                                     "'; known are damping, rounds");
+    }
+  }
+  return result;
+}
+
+/// One layer: codes and scales, and what they do to the outputs.
+class Layer {
+public:
+  Layer(const WeightRequest &request, const LayerInputs &inputs, double damping,
+        MutableArrayRef<HostTensor> leaves);
+
+  /// Whether the inputs fit the weight.
+  bool isValid() const { return valid; }
+  /// Changes codes until none lowers the error, at most so often each; returns
+  /// whether any did.
+  bool descendCodes(unsigned sweeps);
+  bool descendScales();
+  void write();
+
+private:
+  /// The elements of a vector are `stride` apart.
+  struct Vector {
+    int64_t first, set;
+  };
+  double getWeight(int64_t i) const { return weight[i]; }
+  double getDifference(int64_t i) const {
+    return weight[i] - (codes[i] - zeros[i]) * scales[groups[i]];
+  }
+  const float *getInput(const Vector &vector, int64_t channel) const {
+    return inputs.values.data() +
+           (vector.set * channels + channel) * inputs.rows;
+  }
+  MutableArrayRef<float> getResidual(size_t vector) {
+    return MutableArrayRef<float>(residuals).slice(vector * inputs.rows,
+                                                   inputs.rows);
+  }
+
+  const LayerInputs &inputs;
+  MutableArrayRef<HostTensor> leaves;
+  bool valid = false;
+  double least, most;
+  int64_t channels = 0, stride = 1;
+  std::vector<Vector> vectors;
+  std::vector<float> weight, codes, zeros;
+  std::vector<double> scales;
+  std::vector<int64_t> groups;
+  /// X^T (w - w') of each vector, one after another.
+  std::vector<float> residuals;
+  /// ||x_c||^2 of each channel of the inputs, and the damping of each set.
+  std::vector<double> energies, ridges;
+};
+
+/// See the head of the file. Without samples: rounding to nearest in the ranges
+/// of least error.
+class AdaQuantMethod : public Method {
+public:
+  StringRef getName() const override { return "adaquant"; }
+  StringRef getSummary() const override {
+    return "chooses codes and scales for the least error of the layer's output "
+           "on calibration samples";
+  }
+  StringRef getOptionsHelp() const override {
+    return "rounds=4 (of codes, then scales), damping=0.1 (how much the "
+           "weights themselves count beside the samples)";
+  }
+  llvm::Error verifyOptions(const MethodOptions &options) const override {
+    return parseOptions(options).takeError();
+  }
+  Rung getRung(const MethodOptions &) const override {
+    return Rung::ForwardStatistics;
+  }
+  bool usesInputs() const override { return true; }
+  bool supports(EncodingAttrInterface encoding) const override {
+    auto quant = dyn_cast<QuantAttr>(encoding);
+    return quant && isa<IntegerType>(quant.getCodeType()) &&
+           isa<DenseAttr>(quant.getScale()) &&
+           (!quant.getZero() || isa<DenseAttr>(quant.getZero()));
+  }
+  /// Ranges of least error, as `rtn(range=mse)` chooses them.
+  llvm::Expected<SmallVector<HostTensor>>
+  activationParameters(const TensorStatistics &statistics,
+                       CompressedTensorType type,
+                       const MethodOptions &) const override {
+    auto nearest = lookupMethod("rtn");
+    if (!nearest)
+      return nearest.takeError();
+    return (*nearest)->activationParameters(statistics, type,
+                                            {{"range", "mse"}});
+  }
+
+protected:
+  llvm::Expected<SmallVector<HostTensor>>
+  encode(const WeightRequest &request) const override;
+};
+
+} // namespace
+
+static double dot(const float *a, const float *b, int64_t count) {
+  // Partial sums in float are exact enough for a step that is checked by what
+  // it does to the error, and become vectors.
+  constexpr int64_t lanes = 16;
+  float sums[lanes] = {};
+  int64_t i = 0;
+  for (; i + lanes <= count; i += lanes)
+    for (int64_t k = 0; k < lanes; ++k)
+      sums[k] += a[i + k] * b[i + k];
+  double sum = 0;
+  for (; i < count; ++i)
+    sum += double(a[i]) * b[i];
+  for (float part : sums)
+    sum += part;
+  return sum;
+}
+
+Layer::Layer(const WeightRequest &request, const LayerInputs &inputs,
+             double damping, MutableArrayRef<HostTensor> leaves)
+    : inputs(inputs), leaves(leaves), weight(request.weight.toFloats()) {
+  auto quant = cast<QuantAttr>(request.type.getEncoding());
+  // Leaves are signless; what they mean is in the encoding.
+  codes = leaves[0].bitcast(quant.getCodeType()).toFloats();
+  std::tie(least, most) = quant.getCodeRange();
+  ArrayRef<int64_t> shape = request.weight.getShape();
+  const WeightOperand &role = request.role;
+  if (role.reductionAxes.empty() || weight.empty() || inputs.rows == 0)
+    return;
+  // As in `measureOutputError`.
+  int64_t axis = role.reductionAxes[0];
+  channels = shape[axis];
+  if (inputs.channels % channels)
+    return;
+  int64_t sets = inputs.channels / channels;
+  int64_t outAxis = role.outputAxes.empty() ? -1 : role.outputAxes[0];
+  if (sets > 1 && (outAxis < 0 || shape[outAxis] % sets))
+    return;
+  int64_t outputsPerSet = sets > 1 ? shape[outAxis] / sets : 1, outStride = 1;
+  for (int64_t dim = axis + 1; dim < int64_t(shape.size()); ++dim)
+    stride *= shape[dim];
+  for (int64_t dim = outAxis + 1; dim < int64_t(shape.size()); ++dim)
+    outStride *= shape[dim];
+  for (int64_t i = 0, e = weight.size(); i < e; ++i)
+    if (i / stride % channels == 0)
+      vectors.push_back(
+          {i, sets > 1 ? i / outStride % shape[outAxis] / outputsPerSet : 0});
+
+  SmallVector<int64_t> grid = quant.getGroupGrid(shape);
+  GroupIndexer indexer(shape, quant.getGroup(), grid);
+  for (size_t i = 0; i < weight.size(); ++i)
+    groups.push_back(indexer.next());
+  for (int64_t i = 0, e = leaves[1].getNumElements(); i < e; ++i)
+    scales.push_back(leaves[1].getDouble(i));
+  zeros.assign(weight.size(), 0);
+  if (auto zero = dyn_cast_or_null<DenseAttr>(quant.getZero())) {
+    HostTensor stored = leaves[2].bitcast(zero.getStorageType());
+    for (size_t i = 0; i < weight.size(); ++i)
+      zeros[i] = stored.getDouble(groups[i]);
+  }
+
+  for (int64_t c = 0; c < inputs.channels; ++c) {
+    const float *x = inputs.values.data() + c * inputs.rows;
+    energies.push_back(dot(x, x, inputs.rows));
+  }
+  for (int64_t set = 0; set < sets; ++set) {
+    double sum = 0;
+    for (int64_t c = 0; c < channels; ++c)
+      sum += energies[set * channels + c];
+    ridges.push_back(damping * sum / double(channels));
+  }
+  residuals.assign(vectors.size() * inputs.rows, 0);
+  for (auto [v, vector] : llvm::enumerate(vectors)) {
+    MutableArrayRef<float> residual = getResidual(v);
+    for (int64_t c = 0; c < channels; ++c) {
+      auto difference = float(getDifference(vector.first + c * stride));
+      const float *x = getInput(vector, c);
+      for (int64_t r = 0; r < inputs.rows; ++r)
+        residual[r] += difference * x[r];
+    }
+  }
+  valid = llvm::all_of(energies, [](double e) { return std::isfinite(e); });
+}
+
+bool Layer::descendCodes(unsigned sweeps) {
+  bool changed = false;
+  for (auto [v, vector] : llvm::enumerate(vectors)) {
+    MutableArrayRef<float> residual = getResidual(v);
+    double ridge = ridges[vector.set];
+    for (unsigned sweep = 0; sweep < sweeps; ++sweep) {
+      bool again = false;
+      for (int64_t c = 0; c < channels; ++c) {
+        int64_t i = vector.first + c * stride;
+        double scale = scales[groups[i]];
+        double curvature = energies[vector.set * channels + c] + ridge;
+        if (!(scale > 0) || !(curvature > 0))
+          continue;
+        const float *x = getInput(vector, c);
+        double slope =
+            dot(x, residual.data(), inputs.rows) + ridge * getDifference(i);
+        // The nearest whole step is the best one; a tie is no gain.
+        double step = std::round(slope / (scale * curvature) * (1 - 1e-6));
+        step = std::clamp(double(codes[i]) + step, least, most) - codes[i];
+        if (step == 0)
+          continue;
+        codes[i] += float(step);
+        auto change = float(step * scale);
+        for (int64_t r = 0; r < inputs.rows; ++r)
+          residual[r] -= change * x[r];
+        again = true;
+      }
+      changed |= again;
+      if (!again)
+        break;
+    }
+  }
+  return changed;
+}
+
+bool Layer::descendScales() {
+  // Along each group's codes; groups of one vector do not see each other's
+  // steps, so each is taken at once.
+  size_t count = scales.size();
+  std::vector<std::vector<size_t>> members(count);
+  for (auto [v, vector] : llvm::enumerate(vectors)) {
+    int64_t last = -1;
+    for (int64_t c = 0; c < channels; ++c)
+      if (int64_t g = groups[vector.first + c * stride]; g != last) {
+        // Groups are runs of channels.
+        members[g].push_back(v);
+        last = g;
+      }
+  }
+  bool changed = false;
+  std::vector<float> outputs;
+  for (size_t g = 0; g < count; ++g) {
+    outputs.assign(members[g].size() * inputs.rows, 0);
+    double slope = 0, curvature = 0;
+    for (auto [k, v] : llvm::enumerate(members[g])) {
+      float *output = outputs.data() + k * inputs.rows;
+      const Vector &vector = vectors[v];
+      double ridge = ridges[vector.set];
+      for (int64_t c = 0; c < channels; ++c) {
+        int64_t i = vector.first + c * stride;
+        if (groups[i] != int64_t(g))
+          continue;
+        float unit = codes[i] - zeros[i];
+        const float *x = getInput(vector, c);
+        for (int64_t r = 0; r < inputs.rows; ++r)
+          output[r] += unit * x[r];
+        slope += ridge * unit * getDifference(i);
+        curvature += ridge * unit * unit;
+      }
+      slope += dot(output, getResidual(v).data(), inputs.rows);
+      curvature += dot(output, output, inputs.rows);
+    }
+    if (!(curvature > 0))
+      continue;
+    // As it can be stored.
+    leaves[1].setDouble(g, scales[g] + slope / curvature);
+    double stored = leaves[1].getDouble(g), step = stored - scales[g];
+    if (!(stored > 0) || !std::isfinite(stored) ||
+        !(step * (step * curvature - 2 * slope) < 0)) {
+      leaves[1].setDouble(g, scales[g]);
+      continue;
+    }
+    scales[g] = stored;
+    changed = true;
+    for (auto [k, v] : llvm::enumerate(members[g])) {
+      MutableArrayRef<float> residual = getResidual(v);
+      const float *output = outputs.data() + k * inputs.rows;
+      for (int64_t r = 0; r < inputs.rows; ++r)
+        residual[r] -= float(step) * output[r];
+    }
+  }
+  return changed;
+}
+
+void Layer::write() {
+  for (auto [i, code] : llvm::enumerate(codes))
+    leaves[0].setBits(i, uint64_t(int64_t(code)) &
+                             (~uint64_t(0) >> (64 - leaves[0].getBitWidth())));
+}
+
+llvm::Expected<SmallVector<HostTensor>>
+AdaQuantMethod::encode(const WeightRequest &request) const {
+  auto options = parseOptions(request.options);
+  if (!options)
+    return options.takeError();
+  auto quant = cast<QuantAttr>(request.type.getEncoding());
+  auto ranges = findLeastErrorRanges(request.type, request.weight.toFloats(),
+                                     getImportance(request));
+  if (!ranges)
+    return ranges.takeError();
+  auto parameters =
+      quant.parametersFromRanges(request.type, ranges->lo, ranges->hi);
+  if (!parameters)
+    return parameters.takeError();
+  auto nearest = quant.encodeHost(request.type, request.weight, *parameters);
+  if (!nearest || !request.inputs)
+    return nearest;
+  // Writable, and nobody else's.
+  SmallVector<HostTensor> leaves;
+  for (const HostTensor &leaf : *nearest) {
+    HostTensor copy =
+        HostTensor::allocate(leaf.getShape(), leaf.getElementType());
+    llvm::copy(leaf.getBytes(), copy.getMutableBytes().begin());
+    leaves.push_back(std::move(copy));
+  }
+  Layer layer(request, *request.inputs, options->damping, leaves);
+  if (!layer.isValid())
+    return nearest;
+  constexpr unsigned sweeps = 8;
+  for (unsigned round = 0; round < options->rounds; ++round) {
+    bool changed = layer.descendCodes(sweeps);
+    changed |= layer.descendScales();
+    if (!changed)
+      break;
+  }
+  layer.write();
+  return leaves;
+}
+
+std::unique_ptr<Method> compress::createAdaQuantMethod() {
+  return std::make_unique<AdaQuantMethod>();
+}

@@ -1,0 +1,60 @@
+//===- BiasCorrection.h - Means of outputs, kept by biases ------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef COMPRESS_LIB_PIPELINES_BIASCORRECTION_H
+#define COMPRESS_LIB_PIPELINES_BIASCORRECTION_H
+
+#include "compress/Calibration/Statistics.h"
+#include "compress/Dialect/Compress/IR/Compress.h"
+#include "compress/Site/Site.h"
+#include "mlir/Interfaces/FunctionInterfaces.h"
+
+namespace compress {
+
+/// Shifts biases so that the mean of each channel of a layer's output is that
+/// of the float layer on the calibration data: by (W - W') E[x], as in M. Nagel
+/// et al., "Data-Free Quantization Through Weight Equalization and Bias
+/// Correction", and in AdaQuant, where batch normalization, which is folded
+/// into biases here, is estimated again. Convolutions count each position of
+/// the window alike, also where it hangs over a border.
+class BiasCorrection {
+public:
+  /// Finds the layers of a model that is still float: `Conv`, `Gemm`, and
+  /// `MatMul` whose product only gets a constant vector added.
+  BiasCorrection(mlir::FunctionOpInterface main, const Statistics &statistics);
+
+  /// What `apply` did.
+  struct Result {
+    unsigned numCorrected = 0, numLayers = 0;
+    /// Bytes of biases that were not there.
+    uint64_t bytes = 0;
+  };
+  /// Corrects the same model after a plan was applied to it. Layers whose
+  /// weight is still float are left alone.
+  llvm::Expected<Result> apply();
+
+private:
+  struct Layer {
+    std::string site;
+    mlir::Operation *op;
+    WeightOperand role;
+    HostTensor weight;
+    /// E[x] of each input channel.
+    std::vector<double> means;
+    /// The op and its operand that is the bias; one past the last if there is
+    /// none yet.
+    mlir::Operation *biasOp;
+    unsigned biasOperand;
+  };
+  static std::optional<std::pair<mlir::Operation *, unsigned>>
+  findBias(const SiteUse &use);
+
+  std::vector<Layer> layers;
+};
+
+} // namespace compress
+
+#endif // COMPRESS_LIB_PIPELINES_BIASCORRECTION_H
