@@ -12,10 +12,10 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef COMPRESS_LIB_TARGET_GPU_LAZYTENSOR_H
-#define COMPRESS_LIB_TARGET_GPU_LAZYTENSOR_H
+#ifndef COMPRESS_LIB_TARGET_ELEMENTS_LAZYTENSOR_H
+#define COMPRESS_LIB_TARGET_ELEMENTS_LAZYTENSOR_H
 
-#include "DeviceKernel.h"
+#include "ElementKernel.h"
 #include "compress/Dialect/Compress/IR/Encoding.h"
 
 namespace compress::device {
@@ -25,7 +25,7 @@ using Element = std::function<Value(ValueRange position)>;
 
 class LazyTensorBuilder : public TensorBuilder {
 public:
-  explicit LazyTensorBuilder(DeviceKernel &k);
+  explicit LazyTensorBuilder(ElementKernel &k);
 
   /// The elements of an operand: a constant or run-time tensor, in any encoding
   /// or dense, seen through padding with a constant.
@@ -86,7 +86,7 @@ private:
   mlir::FailureOr<std::function<Value(Value)>> getNumber(Type storage);
   Value indexOf(int64_t value) { return k.index(value); }
 
-  DeviceKernel &k;
+  ElementKernel &k;
   /// Where the constant being read is in the model.
   std::string site;
   /// Stand for tensors that never exist, by which their elements are found.
@@ -96,4 +96,4 @@ private:
 
 } // namespace compress::device
 
-#endif // COMPRESS_LIB_TARGET_GPU_LAZYTENSOR_H
+#endif // COMPRESS_LIB_TARGET_ELEMENTS_LAZYTENSOR_H
