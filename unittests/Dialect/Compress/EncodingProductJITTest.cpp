@@ -21,6 +21,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "../../Target/SME/Emulator.h"
 #include "EncodingGenerator.h"
 #include "compress/Dialect/Compress/IR/Encoding.h"
 #include "compress/Dialect/Compress/Transforms/Passes.h"
@@ -83,8 +84,19 @@ struct ProductJIT : public ::testing::TestWithParam<std::string> {
   void SetUp() override {
     const Target *target =
         llvm::cantFail(TargetRegistry::get().lookup(GetParam()));
-    if (llvm::Error error = target->checkDevice())
-      GTEST_SKIP() << llvm::toString(std::move(error));
+    llvm::Error error = target->checkDevice();
+    if (!error)
+      return;
+    std::string reason = llvm::toString(std::move(error));
+    if (GetParam() == "sme") {
+      auto found = test::Emulator::find();
+      if (found) {
+        emulator = std::move(*found);
+        return;
+      }
+      reason += "; " + llvm::toString(found.takeError());
+    }
+    GTEST_SKIP() << reason;
   }
 
   void add(std::vector<Item> &items, const Path &path, const Case &c,
@@ -134,11 +146,22 @@ struct ProductJIT : public ::testing::TestWithParam<std::string> {
   std::vector<NpyArray> run(ModuleOp module, ArrayRef<NpyArray> inputs) {
     const Target *target =
         llvm::cantFail(TargetRegistry::get().lookup(GetParam()));
+    // Compiling consumes the module.
+    auto function = *module.getOps<func::FuncOp>().begin();
+    SmallVector<Type> results(function.getResultTypes());
     auto compiled =
         CompiledModel::compile(module, "product", *target, TargetOptions());
     if (!compiled) {
       problem = llvm::toString(compiled.takeError());
       return {};
+    }
+    if (emulator) {
+      auto outputs = emulator->run(*compiled, inputs, results);
+      if (!outputs) {
+        problem = llvm::toString(outputs.takeError());
+        return {};
+      }
+      return std::move(*outputs);
     }
     auto jit = llvm::cantFail(JITModel::create(std::move(*compiled), 2));
     auto outputs = jit.run(inputs);
@@ -272,6 +295,8 @@ struct ProductJIT : public ::testing::TestWithParam<std::string> {
   }
 
   MLIRContext context;
+  /// Where code for another machine runs.
+  std::optional<test::Emulator> emulator;
   /// Why the last run failed.
   std::string problem;
 };
