@@ -4,9 +4,9 @@
 #
 # REQUIRES: sme-emulation, numpy
 # RUN: %python %s %t digits f32 fmopa
-# RUN: %python %s %t digits int8-dynamic smopa
+# RUN: %python %s %t digits int8-dynamic usmopa
 # RUN: %python %s %t digits int4-g32 fmopa
-# RUN: %python %s %t charlm int8-dynamic smopa
+# RUN: %python %s %t charlm int8-dynamic usmopa
 import pathlib
 import subprocess
 import sys
