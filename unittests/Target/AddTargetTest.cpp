@@ -43,11 +43,13 @@ struct ClaimMatmul : public OpRewritePattern<ContractOp> {
     AffineExpr m, n, k;
     bindDims(context, m, n, k);
     auto maps = op.getIndexingMaps().getAsValueRange<AffineMapAttr>();
-    auto wanted =
-        AffineMap::inferFromExprList({{m, k}, {k, n}, {m, n}}, context);
+    auto map = [&](AffineExpr x, AffineExpr y) {
+      return AffineMap::get(3, 0, {x, y}, context);
+    };
+    SmallVector<AffineMap> wanted{map(m, k), map(k, n), map(m, n)};
     if (!llvm::equal(maps, wanted))
       return rewriter.notifyMatchFailure(op, "not a product of matrices");
-    for (Value operand : {op.getLhs(), op.getRhs(), op.getInit()}) {
+    for (Value operand : op->getOperands()) {
       auto type = dyn_cast<RankedTensorType>(operand.getType());
       if (!type || !type.getElementType().isF32())
         return rewriter.notifyMatchFailure(op, "not f32");
@@ -151,6 +153,8 @@ TEST(AddTarget, IsCompiledForAndRuns) {
   registerAllDialects(registry);
   MLIRContext context(registry);
   context.loadAllAvailableDialects();
+  context.loadDialect<arith::ArithDialect, func::FuncDialect,
+                      linalg::LinalgDialect, tensor::TensorDialect>();
   OwningOpRef<ModuleOp> module = parseSourceString<ModuleOp>(kModel, &context);
   ASSERT_TRUE(module);
 

@@ -11,6 +11,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "SME/Emulator.h"
 #include "compress/Dialect/Compress/IR/Encoding.h"
 #include "compress/InitAll.h"
 #include "compress/Pipelines/CodeGen.h"
@@ -53,6 +54,11 @@ std::vector<Product> getProducts() {
       for (unsigned i = 0; i < 2; ++i, ++number)
         products.push_back(
             {extents[number % 7], 5 + int64_t(number % 3), activation, weight});
+  // Codes where they are stored.
+  for (const char *activation : activations)
+    products.push_back(
+        {32, 6, activation,
+         "sparse<nm<2:4>, of = quant<i8, group = [1, *], scale = f32>>"});
   return products;
 }
 
@@ -136,6 +142,16 @@ struct IntegerProduct : public ::testing::TestWithParam<std::string> {
       ADD_FAILURE() << llvm::toString(compiled.takeError());
       return {};
     }
+    if (emulator && name == GetParam()) {
+      SmallVector<Type> shapes;
+      for (const Product &p : products)
+        shapes.push_back(RankedTensorType::get({rows, p.n}, f32));
+      auto outputs = emulator->run(*compiled, arrays, shapes, rows);
+      if (outputs)
+        return *outputs;
+      ADD_FAILURE() << llvm::toString(outputs.takeError());
+      return {};
+    }
     auto jit = llvm::cantFail(JITModel::create(std::move(*compiled), 2));
     auto outputs = jit.run(arrays);
     if (!outputs) {
@@ -146,19 +162,23 @@ struct IntegerProduct : public ::testing::TestWithParam<std::string> {
   }
 
   MLIRContext context;
+  /// Where code for another machine runs.
+  std::optional<test::Emulator> emulator;
 };
 
 TEST_P(IntegerProduct, AgreesWithReference) {
   const Target *target =
       llvm::cantFail(TargetRegistry::get().lookup(GetParam()));
-  if (llvm::Error error = target->checkDevice())
-    GTEST_SKIP() << llvm::toString(std::move(error));
+  auto found = test::Emulator::findFor(*target);
+  if (!found)
+    GTEST_SKIP() << llvm::toString(found.takeError());
+  emulator = std::move(*found);
   std::vector<Product> products = getProducts();
   for (int64_t rows : {0, 1, 6}) {
     std::vector<NpyArray> expected = run("reference", rows),
-                          found = run(GetParam(), rows);
-    ASSERT_EQ(found.size(), products.size());
-    for (auto [p, x, y] : llvm::zip_equal(products, expected, found)) {
+                          results = run(GetParam(), rows);
+    ASSERT_EQ(results.size(), products.size());
+    for (auto [p, x, y] : llvm::zip_equal(products, expected, results)) {
       ASSERT_EQ(x.shape, y.shape);
       // Values are at most 1.2.
       double bound = std::ldexp(1.5 * 1.5 * double(p.k), -18);

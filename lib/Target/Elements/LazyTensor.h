@@ -32,6 +32,7 @@ public:
   mlir::FailureOr<Element> read(Value operand);
   /// The components of an operand of any encoding, and the elements of one.
   llvm::SmallVector<ComponentValue> getParts(Value operand);
+  llvm::SmallVector<ComponentValue> getParts(const ComponentValue &whole);
   mlir::FailureOr<Element> readPart(const ComponentValue &part);
   /// The name of a component of the constant that was read last.
   std::string getName(llvm::StringRef component) const;
@@ -68,7 +69,6 @@ public:
   DenseValue iota(int64_t size, Type elementType) override;
 
 private:
-  llvm::SmallVector<ComponentValue> getParts(const ComponentValue &whole);
   DenseValue wrap(llvm::ArrayRef<int64_t> shape, Type elementType,
                   Element element);
   Value at(const DenseValue &x, ValueRange position);

@@ -15,23 +15,59 @@ using namespace compress::sme;
 /// So many products of bytes add up to less than 2^31.
 static constexpr int64_t kMaxSteps = 1 << 15;
 
+namespace {
+/// Reads the codes of quantized tensors, wherever they are nested, in place of
+/// values.
+class CodeReader : public LazyTensorBuilder {
+public:
+  using LazyTensorBuilder::LazyTensorBuilder;
+
+  FailureOr<DenseValue> decode(const ComponentValue &part) override {
+    auto type = dyn_cast<CompressedTensorType>(part.component.type);
+    if (type && isa<QuantAttr>(type.getEncoding()))
+      return LazyTensorBuilder::decode(getParts(part)[0]);
+    return LazyTensorBuilder::decode(part);
+  }
+};
+} // namespace
+
+/// The quantized tensor that a type is, or whose elements it stores in an N:M
+/// pattern.
+static QuantAttr getQuant(CompressedTensorType type) {
+  if (auto sparse = dyn_cast<SparseAttr>(type.getEncoding())) {
+    auto of = dyn_cast<QuantAttr>(sparse.getOf());
+    return sparse.getPattern() == SparsePattern::NM && of && !of.getZero()
+               ? of
+               : QuantAttr();
+  }
+  return dyn_cast<QuantAttr>(type.getEncoding());
+}
+
 std::optional<CodeProduct::Side>
 CodeProduct::matchSide(ContractOp op, unsigned number,
-                       LazyTensorBuilder &lazy) {
+                       LazyTensorBuilder &codes) {
   Value operand = number ? op.getRhs() : op.getLhs();
-  auto type = dyn_cast<CompressedTensorType>(operand.getType());
-  auto quant = type ? dyn_cast<QuantAttr>(type.getEncoding()) : QuantAttr();
-  if (!quant || quant.isFloatCode() || quant.getCodeWidth() > 8 ||
+  auto type = cast<CompressedTensorType>(operand.getType());
+  QuantAttr quant = getQuant(type);
+  if (quant.isFloatCode() || quant.getCodeWidth() > 8 ||
       !type.getElementType().isF32())
     return std::nullopt;
+  SmallVector<ComponentValue> parts = codes.getParts(operand);
+  ArrayRef<int64_t> shape = type.getShape();
+  if (isa<SparseAttr>(type.getEncoding())) {
+    auto values = cast<CompressedTensorType>(parts[0].component.type);
+    // Positions in a pattern count along an axis, which groups must not cut.
+    shape = values.getShape();
+    parts = codes.getParts(parts[0]);
+  }
   Side side;
   side.group.assign(quant.getGroup().begin(), quant.getGroup().end());
   side.isSigned = quant.isSignedCode();
   for (auto [axis, expr] : llvm::enumerate(op.getMap(number).getResults())) {
-    bool isSummed = false;
+    bool isSummed = shape[axis] != type.getShape()[axis];
     for (unsigned d = 0; d < op.getNumLoops(); ++d)
       isSummed |= op.isReductionDim(d) && expr.isFunctionOfDim(d);
-    int64_t extent = type.getShape()[axis], group = side.group[axis];
+    int64_t extent = shape[axis], group = side.group[axis];
     bool isWhole = ShapedType::isDynamic(group) ||
                    (!ShapedType::isDynamic(extent) && group >= extent);
     if (isSummed && !isWhole)
@@ -39,12 +75,11 @@ CodeProduct::matchSide(ContractOp op, unsigned number,
     if (isWhole)
       side.group[axis] = ShapedType::kDynamic;
   }
-  SmallVector<ComponentValue> parts = lazy.getParts(operand);
-  auto code = lazy.readPart(parts[0]);
+  auto code = codes.read(operand);
   if (failed(code))
     return std::nullopt;
   side.code = *code;
-  auto scale = lazy.readPart(parts[1]);
+  auto scale = codes.readPart(parts[1]);
   if (failed(scale))
     return std::nullopt;
   side.scale = *scale;
@@ -52,7 +87,7 @@ CodeProduct::matchSide(ContractOp op, unsigned number,
     auto dense = dyn_cast<DenseAttr>(quant.getZero());
     if (!dense || !isa<IntegerType>(dense.getStorageType()))
       return std::nullopt;
-    auto zero = lazy.readPart(parts[2]);
+    auto zero = codes.readPart(parts[2]);
     if (failed(zero))
       return std::nullopt;
     side.zero = *zero;
@@ -60,12 +95,11 @@ CodeProduct::matchSide(ContractOp op, unsigned number,
   return side;
 }
 
-std::optional<CodeProduct> CodeProduct::match(ContractOp op, ElementKernel &k,
-                                              LazyTensorBuilder &lazy) {
+std::optional<CodeProduct> CodeProduct::match(ContractOp op, ElementKernel &k) {
   // Both before either adds buffers.
   for (Value operand : {op.getLhs(), op.getRhs()}) {
     auto type = dyn_cast<CompressedTensorType>(operand.getType());
-    if (!type || !isa<QuantAttr>(type.getEncoding()))
+    if (!type || !getQuant(type))
       return std::nullopt;
   }
   int64_t steps = 1;
@@ -80,8 +114,9 @@ std::optional<CodeProduct> CodeProduct::match(ContractOp op, ElementKernel &k,
     return std::nullopt;
   CodeProduct product;
   product.k = &k;
+  product.codes = std::make_shared<CodeReader>(k);
   for (unsigned i = 0; i < 2; ++i) {
-    auto side = matchSide(op, i, lazy);
+    auto side = matchSide(op, i, *product.codes);
     if (!side)
       return std::nullopt;
     product.sides[i] = std::move(*side);

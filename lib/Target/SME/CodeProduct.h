@@ -21,13 +21,13 @@ using mlir::ValueRange;
 ///   sum over k of (a - za) sa (b - zb) sb
 ///     = sa sb (sum a b - zb sum a - za sum b + K za zb)
 ///
-/// in integers but for the scales.
+/// in integers but for the scales. Where an N:M pattern stores nothing, the
+/// code is zero.
 class CodeProduct {
 public:
   /// Nothing when the operands are not such.
   static std::optional<CodeProduct> match(ContractOp op,
-                                          device::ElementKernel &k,
-                                          device::LazyTensorBuilder &lazy);
+                                          device::ElementKernel &k);
   Product getProduct() const;
   /// The code at a position of operand `side`, an i32.
   Value read(unsigned side, ValueRange position) const;
@@ -45,12 +45,13 @@ private:
     bool isSigned = true;
   };
   static std::optional<Side> matchSide(ContractOp op, unsigned number,
-                                       device::LazyTensorBuilder &lazy);
+                                       device::LazyTensorBuilder &codes);
   /// Where the scale of a position is.
   mlir::SmallVector<Value> getGroup(const Side &side,
                                     ValueRange position) const;
 
   device::ElementKernel *k = nullptr;
+  std::shared_ptr<device::LazyTensorBuilder> codes;
   Side sides[2];
 };
 

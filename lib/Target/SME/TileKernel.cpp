@@ -193,6 +193,9 @@ Value TileKernel::finish(Value count, bool isParallel,
     std::string task = name + "_task";
     function.setName(task);
     function->setAttr(kGeneratedAttr, b.getUnitAttr());
+    // Inlined, its scratch memory would add up to that of other kernels.
+    function->setAttr("passthrough",
+                      b.getArrayAttr(b.getStringAttr("noinline")));
     OpBuilder top = OpBuilder::atBlockEnd(module.getBody());
     auto start = func::FuncOp::create(top, module.getLoc(), name,
                                       b.getFunctionType(types, TypeRange()));
@@ -209,10 +212,16 @@ Value TileKernel::finish(Value count, bool isParallel,
       func::CallOp::create(b, loc, task, TypeRange(), all);
     };
     if (isParallel) {
+      // One task needs no other thread, and none at all no team of them.
+      Value isAlone = compare(arith::CmpIPredicate::ule, number, index(1));
+      auto choice = scf::IfOp::create(b, loc, isAlone, /*withElseRegion=*/true);
+      OpBuilder::InsertionGuard inner(b);
+      b.setInsertionPointToStart(choice.thenBlock());
+      loop(number, call);
+      b.setInsertionPointToStart(choice.elseBlock());
       auto op =
           scf::ParallelOp::create(b, loc, ValueRange(index(0)),
                                   ValueRange(number), ValueRange(index(1)));
-      OpBuilder::InsertionGuard inner(b);
       b.setInsertionPointToStart(op.getBody());
       call(op.getInductionVars()[0]);
     } else {

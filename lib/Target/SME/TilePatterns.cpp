@@ -127,7 +127,7 @@ struct TileContract : public OpRewritePattern<ContractOp> {
       reason = lazy.reason;
       bool isWritten = false;
       if (start) {
-        if (auto codes = CodeProduct::match(op, k, lazy)) {
+        if (auto codes = CodeProduct::match(op, k)) {
           block.emit(*codes, *start);
           isWritten = true;
         } else {

@@ -84,19 +84,10 @@ struct ProductJIT : public ::testing::TestWithParam<std::string> {
   void SetUp() override {
     const Target *target =
         llvm::cantFail(TargetRegistry::get().lookup(GetParam()));
-    llvm::Error error = target->checkDevice();
-    if (!error)
-      return;
-    std::string reason = llvm::toString(std::move(error));
-    if (GetParam() == "sme") {
-      auto found = test::Emulator::find();
-      if (found) {
-        emulator = std::move(*found);
-        return;
-      }
-      reason += "; " + llvm::toString(found.takeError());
-    }
-    GTEST_SKIP() << reason;
+    auto found = test::Emulator::findFor(*target);
+    if (!found)
+      GTEST_SKIP() << llvm::toString(found.takeError());
+    emulator = std::move(*found);
   }
 
   void add(std::vector<Item> &items, const Path &path, const Case &c,
@@ -108,6 +99,9 @@ struct ProductJIT : public ::testing::TestWithParam<std::string> {
         parseTensorType(&context, c.shape, c.elementType, encoding, error);
     // What is no type is no matter of this test.
     if (!type)
+      return;
+    // The runtime for other machines has no zstd.
+    if (emulator && encoding.find("zstd") != std::string::npos)
       return;
     Item item;
     item.name =

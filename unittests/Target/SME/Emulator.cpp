@@ -5,7 +5,6 @@
 //===----------------------------------------------------------------------===//
 
 #include "Emulator.h"
-#include "../../Support/TempDir.h"
 #include "mlir/IR/BuiltinTypes.h"
 #include "llvm/Support/Program.h"
 
@@ -41,8 +40,8 @@ llvm::Expected<Emulator> Emulator::find() {
     return llvm::createStringError(
         "no qemu-aarch64 or aarch64-linux-gnu-gcc: code for SME is not run");
   result.qemu = *qemu;
-  result.compiler = *compiler;
-  TempDir folder;
+  result.folder = std::make_shared<TempDir>();
+  const TempDir &folder = *result.folder;
   if (llvm::Error error = execute({*qemu, "--version"}, folder))
     return std::move(error);
   // "qemu-aarch64 version 10.0.2 (Debian ...)"
@@ -53,12 +52,32 @@ llvm::Expected<Emulator> Emulator::find() {
     return llvm::createStringError(
         "QEMU before " + std::to_string(kVersion) +
         " computes smopa wrongly: " + StringRef(text).split('\n').first);
+  if (llvm::Error error =
+          execute({*compiler, "-O1", "-I", COMPRESS_INCLUDE, COMPRESS_RUN_MODEL,
+                   "-o", folder.file("run-model"), "-ldl"},
+                  folder))
+    return std::move(error);
   return result;
+}
+
+llvm::Expected<std::optional<Emulator>>
+Emulator::findFor(const Target &target) {
+  llvm::Error error = target.checkDevice();
+  if (!error)
+    return std::nullopt;
+  if (target.getName() != "sme")
+    return std::move(error);
+  llvm::consumeError(std::move(error));
+  auto found = find();
+  if (!found)
+    return found.takeError();
+  return std::move(*found);
 }
 
 llvm::Expected<std::vector<NpyArray>> Emulator::run(const CompiledModel &model,
                                                     ArrayRef<NpyArray> inputs,
-                                                    TypeRange results) const {
+                                                    TypeRange results,
+                                                    int64_t open) const {
   TempDir folder;
   if (llvm::Error error = model.writeArtifacts(folder.path()))
     return std::move(error);
@@ -66,11 +85,6 @@ llvm::Expected<std::vector<NpyArray>> Emulator::run(const CompiledModel &model,
   for (const NpyArray &input : inputs)
     bytes.append(input.data.begin(), input.data.end());
   folder.write("in", bytes);
-  if (llvm::Error error =
-          execute({compiler, "-O1", "-I", COMPRESS_INCLUDE, COMPRESS_RUN_MODEL,
-                   "-o", folder.file("run-model"), "-ldl"},
-                  folder))
-    return std::move(error);
   std::string first;
   for (unsigned bits : kStreamingLengths) {
     std::string length = std::to_string(bits);
@@ -78,11 +92,11 @@ llvm::Expected<std::vector<NpyArray>> Emulator::run(const CompiledModel &model,
     std::string cpu = "max";
     for (unsigned other : {128, 256, 512, 1024, 2048})
       cpu += ",sme" + std::to_string(other) + (other == bits ? "=on" : "=off");
-    if (llvm::Error error =
-            execute({qemu, "-L", "/usr/aarch64-linux-gnu", "-cpu", cpu,
-                     folder.file("run-model"), folder.file("model.so"),
-                     folder.file("in"), folder.file("out"), "1", "2"},
-                    folder))
+    if (llvm::Error error = execute(
+            {qemu, "-L", "/usr/aarch64-linux-gnu", "-cpu", cpu,
+             this->folder->file("run-model"), folder.file("model.so"),
+             folder.file("in"), folder.file("out"), std::to_string(open), "2"},
+            folder))
       return llvm::createStringError(
           length + " bits: " + llvm::toString(std::move(error)));
     std::string output = folder.read("out");
