@@ -4,6 +4,7 @@
 #   numpy, python-onnx, onnxruntime, python-gguf   the Python package can be imported
 #   x86-64, avx2, avx512vnni          the CPU has the instructions
 #   aarch64-emulation                 QEMU and a cross compiler for aarch64 are there
+#   sme-emulation                     ... and QEMU is new enough for Arm SME
 #   <target>-device                   this machine runs code for the target
 #   spirv-val                         the validator of SPIR-V is there
 #   onednn                            the build uses oneDNN
@@ -15,6 +16,7 @@
 # tensors), and the path of every tool of ours.
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -111,6 +113,14 @@ else:
     lit_config.note("no chromium: nobody looks at report.html")
 if all(map(shutil.which, ("qemu-aarch64", "aarch64-linux-gnu-gcc"))):
     config.available_features.add("aarch64-emulation")
+    # Outer products of codes are wrong in QEMU 7.
+    version = subprocess.run(["qemu-aarch64", "--version"], capture_output=True, text=True).stdout
+    found = re.search(r"version (\d+)", version)
+    if found and int(found[1]) >= 10:
+        config.available_features.add("sme-emulation")
+    else:
+        lit_config.note(f"qemu-aarch64 is version {found[1] if found else '?'}, and those before 10 "
+                        "compute smopa wrongly: code for Arm SME is not run (bookworm-backports has 10)")
 else:
     lit_config.note("no qemu-aarch64 or aarch64-linux-gnu-gcc: cross-compiled code is not run")
 

@@ -166,7 +166,7 @@ llvm::Error describeInterface(ModuleOp module, CompiledModel::Impl &impl) {
 
 /// The variants of a model, the most demanding first.
 static llvm::Expected<std::vector<CodeVariant>>
-makeVariants(ArrayRef<TargetOptions> machines) {
+makeVariants(ArrayRef<TargetOptions> machines, const Target &target) {
   std::vector<CodeVariant> variants;
   auto count = [](const CodeVariant &variant) {
     return StringRef(variant.cpuFeatures).count(',');
@@ -174,7 +174,7 @@ makeVariants(ArrayRef<TargetOptions> machines) {
   for (const TargetOptions &machine : machines) {
     CodeVariant variant;
     variant.options = machine;
-    if (llvm::Error error = variant.options.resolve())
+    if (llvm::Error error = target.resolve(variant.options))
       return std::move(error);
     variant.cpuFeatures = getCheckedFeatures(variant.options);
     for (const CodeVariant &other : variants) {
@@ -203,7 +203,7 @@ CompiledModel::compile(ModuleOp module, StringRef name, const Target &target,
   Impl &impl = *model.impl;
   impl.name = name.str();
   impl.target = &target;
-  auto variants = makeVariants(machines);
+  auto variants = makeVariants(machines, target);
   if (!variants)
     return variants.takeError();
   impl.variants = std::move(*variants);

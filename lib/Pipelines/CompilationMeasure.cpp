@@ -12,6 +12,7 @@
 #include "llvm/ADT/SmallString.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
+#include "llvm/TargetParser/Host.h"
 
 using namespace mlir;
 using namespace compress;
@@ -231,8 +232,13 @@ llvm::Error Compilation::measure() {
   compiled.reset();
   if (!model) {
     const TargetOptions &machine = options.machines.front();
-    if (machine.triple.empty() && machine.cpu.empty() &&
-        machine.features.empty())
+    TargetOptions resolved = machine;
+    bool isHere = machine.triple.empty() && machine.cpu.empty() &&
+                  machine.features.empty();
+    // A target may stand for another machine unasked.
+    if (llvm::Error error = target.resolve(resolved))
+      return error;
+    if (isHere && resolved.triple == llvm::sys::getProcessTriple())
       return inModel(model.takeError());
     // Compiled for another machine, which is no error.
     report.notes.push_back("not run here: " +

@@ -518,7 +518,7 @@ llvm::Expected<Report> compress::compileModel(const CompilerOptions &options,
     return llvm::createStringError("--target: " +
                                    llvm::toString(target.takeError()));
   for (TargetOptions machine : options.machines) {
-    llvm::Error available = machine.resolve();
+    llvm::Error available = (*target)->resolve(machine);
     if (!available)
       available = (*target)->checkAvailable(machine);
     if (available)

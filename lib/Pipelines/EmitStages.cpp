@@ -103,7 +103,7 @@ llvm::Error EmitStages::writePasses(ModuleOp module, StringRef folder,
   if (pending.empty())
     return llvm::Error::success();
   TargetOptions options = givenOptions;
-  if (llvm::Error error = options.resolve())
+  if (llvm::Error error = target.resolve(options))
     return error;
   OwningOpRef<ModuleOp> copy(cast<ModuleOp>(module->clone()));
   llvm::StringMap<std::string> text;

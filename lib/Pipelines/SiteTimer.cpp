@@ -39,7 +39,7 @@ llvm::Expected<SiteTimer> SiteTimer::create(ModuleOp model,
   SiteTimer timer;
   timer.database = &database;
   timer.options = std::move(options);
-  if (llvm::Error error = timer.options.machine.resolve())
+  if (llvm::Error error = timer.options.target->resolve(timer.options.machine))
     return std::move(error);
   auto shaped = ShapedModel::create(model, sample);
   if (!shaped)

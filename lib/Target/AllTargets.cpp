@@ -6,6 +6,7 @@
 
 #include "compress/Target/CPU/CPUTarget.h"
 #include "compress/Target/Reference/ReferenceTarget.h"
+#include "compress/Target/SME/SMETarget.h"
 #include "compress/Target/Target.h"
 #include "compress/Target/Vulkan/VulkanTarget.h"
 
@@ -14,6 +15,7 @@ void compress::registerAllTargets() {
     TargetRegistry::get().add(createCPUTarget());
     TargetRegistry::get().add(createReferenceTarget());
     TargetRegistry::get().add(createVulkanTarget());
+    TargetRegistry::get().add(createSMETarget());
     return true;
   }();
   (void)once;

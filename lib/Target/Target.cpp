@@ -23,6 +23,7 @@ llvm::Error TargetOptions::resolve() {
     llvm::InitializeAllTargets();
     llvm::InitializeAllTargetMCs();
     llvm::InitializeAllAsmPrinters();
+    llvm::InitializeAllAsmParsers();
   });
   bool native = triple.empty();
   // "aarch64-linux-gnu" leaves out the vendor.

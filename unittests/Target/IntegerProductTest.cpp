@@ -11,6 +11,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "SME/Emulator.h"
 #include "compress/Dialect/Compress/IR/Encoding.h"
 #include "compress/InitAll.h"
 #include "compress/Pipelines/CodeGen.h"
@@ -53,6 +54,11 @@ std::vector<Product> getProducts() {
       for (unsigned i = 0; i < 2; ++i, ++number)
         products.push_back(
             {extents[number % 7], 5 + int64_t(number % 3), activation, weight});
+  // Codes where they are stored.
+  for (const char *activation : activations)
+    products.push_back(
+        {32, 6, activation,
+         "sparse<nm<2:4>, of = quant<i8, group = [1, *], scale = f32>>"});
   return products;
 }
 
@@ -76,23 +82,15 @@ struct IntegerProduct : public ::testing::TestWithParam<std::string> {
     return std::sin(float(i * 7 + seed)) + 0.2f;
   }
 
-  std::vector<NpyArray> run(StringRef name, int64_t rows) {
-    const Target *target = llvm::cantFail(TargetRegistry::get().lookup(name));
+  /// The model; rows are open.
+  OwningOpRef<ModuleOp> makeModule() {
     OpBuilder b(&context);
     Location loc = b.getUnknownLoc();
     Type f32 = b.getF32Type();
     std::vector<Product> products = getProducts();
     SmallVector<Type> inputs;
-    std::vector<NpyArray> arrays;
-    for (const Product &p : products) {
+    for (const Product &p : products)
       inputs.push_back(RankedTensorType::get({ShapedType::kDynamic, p.k}, f32));
-      NpyArray x =
-          llvm::cantFail(NpyArray::allocate(COMPRESS_DTYPE_F32, {rows, p.k}));
-      auto *values = reinterpret_cast<float *>(x.mutableData());
-      for (int64_t i = 0; i < rows * p.k; ++i)
-        values[i] = valueAt(i, p.k);
-      arrays.push_back(x);
-    }
     OwningOpRef<ModuleOp> module = ModuleOp::create(loc);
     b.setInsertionPointToStart(module->getBody());
     auto function = func::FuncOp::create(b, loc, "main_graph",
@@ -130,35 +128,74 @@ struct IntegerProduct : public ::testing::TestWithParam<std::string> {
     }
     func::ReturnOp::create(b, loc, results);
     function.setType(b.getFunctionType(inputs, TypeRange(ValueRange(results))));
+    return module;
+  }
+
+  static std::vector<NpyArray> makeInputs(int64_t rows) {
+    std::vector<NpyArray> arrays;
+    for (const Product &p : getProducts()) {
+      NpyArray x =
+          llvm::cantFail(NpyArray::allocate(COMPRESS_DTYPE_F32, {rows, p.k}));
+      auto *values = reinterpret_cast<float *>(x.mutableData());
+      for (int64_t i = 0; i < rows * p.k; ++i)
+        values[i] = valueAt(i, p.k);
+      arrays.push_back(x);
+    }
+    return arrays;
+  }
+
+  /// What a target makes of each number of rows.
+  std::vector<std::vector<NpyArray>> run(StringRef name,
+                                         ArrayRef<int64_t> rows) {
+    const Target *target = llvm::cantFail(TargetRegistry::get().lookup(name));
+    OwningOpRef<ModuleOp> module = makeModule();
     auto compiled =
         CompiledModel::compile(*module, "products", *target, TargetOptions());
+    std::vector<std::vector<NpyArray>> results;
+    auto add = [&](llvm::Expected<std::vector<NpyArray>> outputs) {
+      if (outputs)
+        results.push_back(std::move(*outputs));
+      else
+        ADD_FAILURE() << llvm::toString(outputs.takeError());
+    };
     if (!compiled) {
       ADD_FAILURE() << llvm::toString(compiled.takeError());
-      return {};
+    } else if (emulator && name == GetParam()) {
+      for (int64_t count : rows) {
+        SmallVector<Type> shapes;
+        for (const Product &p : getProducts())
+          shapes.push_back(
+              RankedTensorType::get({count, p.n}, Float32Type::get(&context)));
+        add(emulator->run(*compiled, makeInputs(count), shapes, count));
+      }
+    } else {
+      auto jit = llvm::cantFail(JITModel::create(std::move(*compiled), 2));
+      for (int64_t count : rows)
+        add(jit.run(makeInputs(count)));
     }
-    auto jit = llvm::cantFail(JITModel::create(std::move(*compiled), 2));
-    auto outputs = jit.run(arrays);
-    if (!outputs) {
-      ADD_FAILURE() << llvm::toString(outputs.takeError());
-      return {};
-    }
-    return *outputs;
+    return results;
   }
 
   MLIRContext context;
+  /// Where code for another machine runs.
+  std::optional<test::Emulator> emulator;
 };
 
 TEST_P(IntegerProduct, AgreesWithReference) {
   const Target *target =
       llvm::cantFail(TargetRegistry::get().lookup(GetParam()));
-  if (llvm::Error error = target->checkDevice())
-    GTEST_SKIP() << llvm::toString(std::move(error));
+  auto found = test::Emulator::findFor(*target);
+  if (!found)
+    GTEST_SKIP() << llvm::toString(found.takeError());
+  emulator = std::move(*found);
   std::vector<Product> products = getProducts();
-  for (int64_t rows : {0, 1, 6}) {
-    std::vector<NpyArray> expected = run("reference", rows),
-                          found = run(GetParam(), rows);
+  const int64_t counts[] = {0, 1, 6};
+  auto expected = run("reference", counts), results = run(GetParam(), counts);
+  ASSERT_EQ(expected.size(), std::size(counts));
+  ASSERT_EQ(results.size(), std::size(counts));
+  for (auto [rows, all, found] : llvm::zip_equal(counts, expected, results)) {
     ASSERT_EQ(found.size(), products.size());
-    for (auto [p, x, y] : llvm::zip_equal(products, expected, found)) {
+    for (auto [p, x, y] : llvm::zip_equal(products, all, found)) {
       ASSERT_EQ(x.shape, y.shape);
       // Values are at most 1.2.
       double bound = std::ldexp(1.5 * 1.5 * double(p.k), -18);

@@ -147,8 +147,16 @@ struct TargetsPage : public ::testing::Test {
     PassManager pm(&context);
     CompressAssignTargetOptions options;
     options.target = target.getName().str();
-    options.triple = "x86_64-unknown-linux-gnu";
-    options.cpu = "cascadelake";
+    // The table is the same on every machine.
+    TargetOptions machine{"x86_64-unknown-linux-gnu", "cascadelake", ""};
+    llvm::Error error = target.resolve(machine);
+    if (!error)
+      error = target.checkAvailable(machine);
+    if (!error) {
+      options.triple = machine.triple;
+      options.cpu = machine.cpu;
+    }
+    llvm::consumeError(std::move(error));
     pm.addPass(createCompressAssignTarget(options));
     if (failed(pm.run(*module)))
       return "fails";

@@ -62,6 +62,12 @@ public:
   /// One line for --help.
   virtual llvm::StringRef getSummary() const = 0;
 
+  /// Replaces what the options leave open: by what this machine is, unless the
+  /// target stands for another one.
+  virtual llvm::Error resolve(TargetOptions &options) const {
+    return options.resolve();
+  }
+
   /// Whether code for this target can be made with these options; the error
   /// says why not.
   virtual llvm::Error checkAvailable(const TargetOptions &options) const = 0;

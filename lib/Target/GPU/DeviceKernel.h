@@ -7,80 +7,29 @@
 #ifndef COMPRESS_LIB_TARGET_GPU_DEVICEKERNEL_H
 #define COMPRESS_LIB_TARGET_GPU_DEVICEKERNEL_H
 
-#include "compress/Dialect/Compress/IR/Compress.h"
-#include "compress/Dialect/Compress/IR/HostTensor.h"
+#include "../Elements/ElementKernel.h"
 #include "compress/Target/GPU/Device.h"
-#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 
 namespace compress::device {
 
-using mlir::Type;
-using mlir::Value;
-using mlir::ValueRange;
-
-/// One kernel while it is written, and the host code that launches it. The
-/// kernel's integers are i32 and index, its floats f32; indices have 32 bits.
-class DeviceKernel {
+/// One kernel while it is written, and the host code that launches it. Indices
+/// have 32 bits.
+class DeviceKernel : public ElementKernel {
 public:
   /// Host code goes where `host` stands.
   DeviceKernel(mlir::OpBuilder &host, mlir::Location loc, mlir::ModuleOp module,
                const DeviceInterface &device);
   /// Erases the kernel unless it was finished.
-  ~DeviceKernel();
+  ~DeviceKernel() override;
 
-  mlir::OpBuilder b;
-  mlir::Location loc;
-  mlir::OpBuilder &host;
   const DeviceInterface &device;
 
   //===--- Buffers --------------------------------------------------------===//
-  /// A tensor of the host program as the kernel's input; returns its buffer.
-  unsigned addInput(Value tensor);
-  /// A constant, as it is packed in a HostTensor.
-  unsigned addConstant(const HostTensor &tensor, llvm::StringRef name);
-  /// The extent of an axis of an input, as an index.
-  Value size(Value tensor, unsigned axis);
-  /// The element with this row-major number in a buffer of elements of `width`
-  /// bits, zero-extended to i32; of 64 bits the low half.
-  Value loadBits(unsigned buffer, Value at, unsigned width);
-  /// Word number `at`.
-  Value loadWord(unsigned buffer, Value at);
-
-  //===--- Arithmetic -----------------------------------------------------===//
-  Value index(int64_t value);
-  Value i32(int64_t value);
-  Value f32(double value);
-  Value add(Value x, Value y);
-  Value sub(Value x, Value y);
-  Value mul(Value x, Value y);
-  Value add(Value x, int64_t y) { return y ? add(x, like(x, y)) : x; }
-  Value mul(Value x, int64_t y);
-  Value div(Value x, Value y);
-  Value rem(Value x, Value y);
-  Value div(Value x, int64_t y) { return y == 1 ? x : div(x, like(x, y)); }
-  Value rem(Value x, int64_t y);
-  Value shiftLeft(Value x, Value y);
-  Value shiftRight(Value x, Value y);
-  Value shiftLeft(Value x, int64_t y) { return shiftLeft(x, like(x, y)); }
-  Value shiftRight(Value x, int64_t y) { return shiftRight(x, like(x, y)); }
-  Value shiftRightSigned(Value x, int64_t y);
-  Value bitAnd(Value x, int64_t y);
-  Value bitOr(Value x, Value y);
-  Value compare(mlir::arith::CmpIPredicate predicate, Value x, Value y);
-  Value select(Value c, Value x, Value y);
-  Value toI32(Value x);
-  Value toIndex(Value x);
-  Value bitcast(Value x, Type type);
-  /// The value of an affine expression of non-negative loop indices.
-  Value apply(mlir::AffineExpr expr, ValueRange dims);
-  /// Row-major number and back; extents are indices.
-  Value linearize(ValueRange position, ValueRange extents);
-  mlir::SmallVector<Value> delinearize(Value linear, ValueRange extents);
-
-  /// Nested counted loops around `body`, which maps the carried value.
-  Value loops(ValueRange extents, Value start,
-              llvm::function_ref<Value(ValueRange, Value)> body);
+  unsigned addInput(Value tensor) override;
+  unsigned addConstant(const HostTensor &tensor, llvm::StringRef name) override;
+  Value size(Value tensor, unsigned axis) override;
+  Value loadWord(unsigned buffer, Value at) override;
 
   //===--- The whole ------------------------------------------------------===//
   /// Fills a tensor of `type` with the elements that `element` gives for the
@@ -100,7 +49,6 @@ private:
   unsigned addBuffer(Value tensor);
   /// A number of the host program, i64, as an i32 of the kernel.
   Value parameter(Value number);
-  Value like(Value x, int64_t value);
   mlir::MemRefType getBufferType();
 
   mlir::ModuleOp module;

@@ -4,9 +4,10 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "../Elements/LazyTensor.h"
+#include "../Elements/LoopExtents.h"
+#include "../Elements/Operands.h"
 #include "DotProduct.h"
-#include "LazyTensor.h"
-#include "LoopExtents.h"
 #include "compress/Target/Contraction.h"
 #include "compress/Target/Host/Passes.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
@@ -19,26 +20,6 @@ using namespace compress;
 using namespace compress::device;
 
 namespace {
-/// The elements of an operand. What the device cannot decode element by element
-/// is decoded by the host, once if it is a constant, when `decodeOnHost`.
-FailureOr<Element> readOperand(DeviceKernel &k, LazyTensorBuilder &lazy,
-                               Value operand, bool decodeOnHost) {
-  auto element = lazy.read(operand);
-  if (succeeded(element) || !decodeOnHost ||
-      !isa<CompressedTensorType>(operand.getType()))
-    return element;
-  auto decode = DecodeOp::create(k.host, k.loc, operand);
-  std::string text;
-  llvm::raw_string_ostream(text)
-      << operand.getType() << " is decoded on the host"
-      << (operand.getDefiningOp<ConstantOp>() ? " when the model is loaded"
-                                              : "")
-      << ": " << lazy.reason;
-  decode->setAttr(kRemarkAttr, k.host.getStringAttr(text));
-  lazy.reason.clear();
-  return lazy.read(decode);
-}
-
 /// Fails, and in the end says why the host computes `op`.
 LogicalResult leave(PatternRewriter &rewriter, Operation *op, bool isLast,
                     const Twine &reason) {
@@ -133,30 +114,6 @@ struct DeviceContract : public OpRewritePattern<ContractOp> {
     });
   }
 
-  /// What the sum starts from: zero, a vector along one axis, or a tensor.
-  static std::optional<Element>
-  readInit(DeviceKernel &k, LazyTensorBuilder &lazy, ContractOp op) {
-    bool isZero = false;
-    unsigned rank = cast<RankedTensorType>(op.getInit().getType()).getRank();
-    for (unsigned axis = 0; axis < std::max(rank, 1u); ++axis) {
-      Value bias = matchBias(op, axis, isZero);
-      if (isZero)
-        return Element([&k](ValueRange) { return k.f32(0); });
-      if (!bias || rank == 0)
-        continue;
-      auto element = lazy.read(bias);
-      if (failed(element))
-        return std::nullopt;
-      return Element([axis, vector = *element](ValueRange position) {
-        return vector(position[axis]);
-      });
-    }
-    auto element = lazy.read(op.getInit());
-    if (failed(element))
-      return std::nullopt;
-    return *element;
-  }
-
   DeviceInterface device;
   bool isLast;
 };
@@ -219,33 +176,6 @@ struct DeviceGather : public OpRewritePattern<GatherOp> {
       return leave(rewriter, op, isLast, reason);
     rewriter.replaceOp(op, result);
     return success();
-  }
-
-  /// An index in [0, extent): negative ones count from the end, others go to
-  /// the nearest.
-  static Value loadIndex(DeviceKernel &k, unsigned buffer, Value at,
-                         unsigned width, int64_t extent) {
-    using Predicate = arith::CmpIPredicate;
-    Value value = k.loadBits(buffer, at, width);
-    if (width < 32) {
-      Value up = k.shiftLeft(value, 32 - width);
-      value = k.shiftRightSigned(up, 32 - width);
-    }
-    Value zero = k.i32(0);
-    if (width == 64) {
-      // What does not fit 32 bits is out of range on its side.
-      Value high = k.loadWord(buffer, k.add(k.mul(at, 2), 1));
-      Value fits =
-          k.compare(Predicate::eq, high, k.shiftRightSigned(value, 31));
-      Value limit = k.select(k.compare(Predicate::slt, high, zero),
-                             k.i32(INT32_MIN), k.i32(INT32_MAX));
-      value = k.select(fits, value, limit);
-    }
-    Value wrapped = k.add(value, extent);
-    value = k.select(k.compare(Predicate::slt, value, zero), wrapped, value);
-    value = arith::MaxSIOp::create(k.b, k.loc, value, zero);
-    value = arith::MinSIOp::create(k.b, k.loc, value, k.i32(extent - 1));
-    return k.toIndex(value);
   }
 
   DeviceInterface device;

@@ -7,7 +7,8 @@
 #ifndef COMPRESS_LIB_TARGET_GPU_DOTPRODUCT_H
 #define COMPRESS_LIB_TARGET_GPU_DOTPRODUCT_H
 
-#include "LazyTensor.h"
+#include "../Elements/LazyTensor.h"
+#include "DeviceKernel.h"
 
 namespace compress::device {
 

@@ -10,8 +10,9 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "LazyTensor.h"
-#include "LoopExtents.h"
+#include "../Elements/LazyTensor.h"
+#include "../Elements/LoopExtents.h"
+#include "DeviceKernel.h"
 #include "compress/Target/Host/Passes.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"

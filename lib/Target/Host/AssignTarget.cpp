@@ -57,7 +57,7 @@ struct AssignTarget
       return fail(llvm::createStringError(
           "coded is load, block or auto, not '" + coded + "'"));
     options.coded = *when;
-    if (llvm::Error error = options.resolve())
+    if (llvm::Error error = (*found)->resolve(options))
       return fail(std::move(error));
     if (llvm::Error error = (*found)->checkAvailable(options))
       return fail(std::move(error));

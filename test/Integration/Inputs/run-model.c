@@ -1,9 +1,10 @@
-/* Runs a compiled model with one f32 input and one f32 output through the
- * function table of its library, on raw files of floats:
+/* Runs a compiled model through the function table of its library, on raw files
+ * of numbers: inputs one after the other, and so outputs.
  *
  *   run-model MODEL.so INPUT OUTPUT BATCH THREADS
  *
- * The first dimension of the input is BATCH. Prints what the code needs. */
+ * Dimensions of inputs that the model leaves open are BATCH. Prints what the
+ * code needs. */
 #include "compress/Runtime/Model.h"
 #include <dlfcn.h>
 #include <stdio.h>
@@ -12,6 +13,16 @@
 static int fail(const char *what, const char *why) {
   fprintf(stderr, "%s: %s\n", what, why);
   return 1;
+}
+
+static size_t count_bytes(const CompressTensor *tensor) {
+  size_t bytes = tensor->dtype == COMPRESS_DTYPE_I64 ||
+                         tensor->dtype == COMPRESS_DTYPE_F64
+                     ? 8
+                     : 4;
+  for (int i = 0; i < tensor->rank; ++i)
+    bytes *= (size_t)tensor->dims[i];
+  return bytes;
 }
 
 int main(int argc, char **argv) {
@@ -34,31 +45,43 @@ int main(int argc, char **argv) {
   if (api->create(NULL, &options, &model, error, sizeof error))
     return fail("create", error);
 
-  CompressTensor in = {0}, out = {0};
-  size_t count = 1;
-  in.dtype = COMPRESS_DTYPE_F32;
-  in.rank = info->inputs[0].rank;
-  for (int i = 0; i < in.rank; ++i) {
-    in.dims[i] = i ? info->inputs[0].dims[i] : atol(argv[4]);
-    count *= (size_t)in.dims[i];
-  }
-  in.data = malloc(count * sizeof(float));
+  size_t num_inputs = (size_t)info->num_inputs;
+  size_t num_outputs = (size_t)info->num_outputs;
+  CompressTensor *in = calloc(num_inputs + 1, sizeof *in);
+  CompressTensor *out = calloc(num_outputs + 1, sizeof *out);
   FILE *file = fopen(argv[2], "rb");
-  if (!in.data || !file || fread(in.data, sizeof(float), count, file) != count)
+  if (!in || !out || !file)
     return fail(argv[2], "cannot be read");
+  for (size_t t = 0; t < num_inputs; ++t) {
+    in[t].dtype = info->inputs[t].dtype;
+    in[t].rank = info->inputs[t].rank;
+    for (int i = 0; i < in[t].rank; ++i)
+      in[t].dims[i] = info->inputs[t].dims[i] < 0 ? atol(argv[4])
+                                                  : info->inputs[t].dims[i];
+    size_t bytes = count_bytes(&in[t]);
+    in[t].data = malloc(bytes + 1);
+    if (!in[t].data || fread(in[t].data, 1, bytes, file) != bytes)
+      return fail(argv[2], "cannot be read");
+  }
   fclose(file);
 
-  if (api->run(model, &in, 1, &out, 1))
+  if (api->run(model, in, num_inputs, out, num_outputs))
     return fail("run", api->last_error(model));
-  count = 1;
-  for (int i = 0; i < out.rank; ++i)
-    count *= (size_t)out.dims[i];
   file = fopen(argv[3], "wb");
-  if (!file || fwrite(out.data, sizeof(float), count, file) != count ||
-      fclose(file))
+  if (!file)
     return fail(argv[3], "cannot be written");
-  api->release(&out, 1);
+  for (size_t t = 0; t < num_outputs; ++t) {
+    size_t bytes = count_bytes(&out[t]);
+    if (fwrite(out[t].data, 1, bytes, file) != bytes)
+      return fail(argv[3], "cannot be written");
+  }
+  if (fclose(file))
+    return fail(argv[3], "cannot be written");
+  api->release(out, num_outputs);
   api->destroy(model);
-  free(in.data);
+  for (size_t t = 0; t < num_inputs; ++t)
+    free(in[t].data);
+  free(in);
+  free(out);
   return 0;
 }

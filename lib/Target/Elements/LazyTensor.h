@@ -12,10 +12,10 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef COMPRESS_LIB_TARGET_GPU_LAZYTENSOR_H
-#define COMPRESS_LIB_TARGET_GPU_LAZYTENSOR_H
+#ifndef COMPRESS_LIB_TARGET_ELEMENTS_LAZYTENSOR_H
+#define COMPRESS_LIB_TARGET_ELEMENTS_LAZYTENSOR_H
 
-#include "DeviceKernel.h"
+#include "ElementKernel.h"
 #include "compress/Dialect/Compress/IR/Encoding.h"
 
 namespace compress::device {
@@ -25,13 +25,14 @@ using Element = std::function<Value(ValueRange position)>;
 
 class LazyTensorBuilder : public TensorBuilder {
 public:
-  explicit LazyTensorBuilder(DeviceKernel &k);
+  explicit LazyTensorBuilder(ElementKernel &k);
 
   /// The elements of an operand: a constant or run-time tensor, in any encoding
   /// or dense, seen through padding with a constant.
   mlir::FailureOr<Element> read(Value operand);
   /// The components of an operand of any encoding, and the elements of one.
   llvm::SmallVector<ComponentValue> getParts(Value operand);
+  llvm::SmallVector<ComponentValue> getParts(const ComponentValue &whole);
   mlir::FailureOr<Element> readPart(const ComponentValue &part);
   /// The name of a component of the constant that was read last.
   std::string getName(llvm::StringRef component) const;
@@ -68,7 +69,6 @@ public:
   DenseValue iota(int64_t size, Type elementType) override;
 
 private:
-  llvm::SmallVector<ComponentValue> getParts(const ComponentValue &whole);
   DenseValue wrap(llvm::ArrayRef<int64_t> shape, Type elementType,
                   Element element);
   Value at(const DenseValue &x, ValueRange position);
@@ -86,7 +86,7 @@ private:
   mlir::FailureOr<std::function<Value(Value)>> getNumber(Type storage);
   Value indexOf(int64_t value) { return k.index(value); }
 
-  DeviceKernel &k;
+  ElementKernel &k;
   /// Where the constant being read is in the model.
   std::string site;
   /// Stand for tensors that never exist, by which their elements are found.
@@ -96,4 +96,4 @@ private:
 
 } // namespace compress::device
 
-#endif // COMPRESS_LIB_TARGET_GPU_LAZYTENSOR_H
+#endif // COMPRESS_LIB_TARGET_ELEMENTS_LAZYTENSOR_H

@@ -38,7 +38,7 @@ compress::device::findLoopExtents(ArrayRef<Value> operands,
 }
 
 SmallVector<Value>
-compress::device::getLoopExtents(DeviceKernel &k, ArrayRef<Value> operands,
+compress::device::getLoopExtents(ElementKernel &k, ArrayRef<Value> operands,
                                  ArrayRef<LoopExtent> extents) {
   SmallVector<Value> result;
   for (auto [i, axis] : extents) {

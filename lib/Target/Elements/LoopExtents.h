@@ -4,10 +4,10 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef COMPRESS_LIB_TARGET_GPU_LOOPEXTENTS_H
-#define COMPRESS_LIB_TARGET_GPU_LOOPEXTENTS_H
+#ifndef COMPRESS_LIB_TARGET_ELEMENTS_LOOPEXTENTS_H
+#define COMPRESS_LIB_TARGET_ELEMENTS_LOOPEXTENTS_H
 
-#include "DeviceKernel.h"
+#include "ElementKernel.h"
 
 namespace compress::device {
 
@@ -20,10 +20,10 @@ mlir::FailureOr<llvm::SmallVector<LoopExtent>>
 findLoopExtents(llvm::ArrayRef<Value> operands,
                 llvm::ArrayRef<mlir::AffineMap> maps, unsigned numLoops);
 
-llvm::SmallVector<Value> getLoopExtents(DeviceKernel &k,
+llvm::SmallVector<Value> getLoopExtents(ElementKernel &k,
                                         llvm::ArrayRef<Value> operands,
                                         llvm::ArrayRef<LoopExtent> extents);
 
 } // namespace compress::device
 
-#endif // COMPRESS_LIB_TARGET_GPU_LOOPEXTENTS_H
+#endif // COMPRESS_LIB_TARGET_ELEMENTS_LOOPEXTENTS_H

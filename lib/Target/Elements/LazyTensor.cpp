@@ -21,7 +21,7 @@ using namespace compress::device;
 /// The bits of an element are counted in 32 bits.
 static constexpr int64_t kMaxBits = int64_t(1) << 32;
 
-LazyTensorBuilder::LazyTensorBuilder(DeviceKernel &k)
+LazyTensorBuilder::LazyTensorBuilder(ElementKernel &k)
     : TensorBuilder(k.b.getContext()), k(k) {}
 
 LogicalResult LazyTensorBuilder::emitFailure(const Twine &message) {

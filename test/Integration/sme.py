@@ -1,0 +1,85 @@
+# Models compiled for Arm SME compute under emulation what they compute here on
+# the CPU, with streaming vectors of 128, 256 and 512 bits: one library gives the
+# same bits at each. Products are outer products in f32, or of 8-bit codes.
+#
+# REQUIRES: sme-emulation, numpy
+# RUN: %python %s %t digits f32 fmopa
+# RUN: %python %s %t digits int8-dynamic usmopa
+# RUN: %python %s %t digits int4-g32 fmopa
+# RUN: %python %s %t charlm int8-dynamic usmopa
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+
+import support
+
+LENGTHS = (128, 256, 512)
+ALL_LENGTHS = (128, 256, 512, 1024, 2048)
+
+name, level, instruction = sys.argv[2:5]
+work = support.fresh(pathlib.Path(sys.argv[1]) / f"{name}-{level}")
+folder = support.EXAMPLES / name
+inputs = pathlib.Path(__file__).parent / "Inputs"
+include = pathlib.Path(__file__).parents[2] / "include"
+
+
+def aarch64(tool, *args):
+    return subprocess.run([f"aarch64-linux-gnu-{tool}", *map(str, args)], check=True,
+                          stdout=subprocess.PIPE, text=True).stdout
+
+
+aarch64("gcc", "-O1", "-Wall", "-Werror", "-I", include, inputs / "run-model.c", "-o",
+        work / "run-model", "-ldl")
+data, key, count = {"digits": ("test", "image", 67), "charlm": ("valid", "tokens", 1)}[name]
+samples = support.load(folder / f"{data}.npz")[key][:count]
+np.savez(work / "samples.npz", **{key: samples})
+samples = samples.astype(np.float32 if name == "digits" else np.int64)
+samples.tofile(work / "samples.bin")
+
+model = folder / f"{name}.onnx"
+options = ("--level", level, "--data", folder / "calib.npz", "--no-compare")
+support.compile_model(model, work / "here", *options)
+here = support.run_library(work / "here", work / "samples.npz", work)["logits"]
+
+# Nothing but the target is named: the platform follows from it.
+support.compile_model(model, work / "sme", *options, "--target", "sme")
+library = work / "sme" / "model.so"
+assert f"\t{instruction}\t" in aarch64("objdump", "-d", library), f"no {instruction}"
+needed = aarch64("readelf", "-d", library)
+assert "mlir" not in needed.lower(), needed
+
+first = None
+for bits in LENGTHS:
+    cpu = "max" + "".join(f",sme{other}={'on' if other == bits else 'off'}"
+                          for other in ALL_LENGTHS)
+    logits = work / f"logits-{bits}.bin"
+    command = ["qemu-aarch64", "-L", "/usr/aarch64-linux-gnu", "-cpu", cpu, work / "run-model",
+               library, work / "samples.bin", logits, len(samples), 2]
+    printed = subprocess.run(list(map(str, command)), check=True, stdout=subprocess.PIPE,
+                             text=True, timeout=300).stdout.strip()
+    assert "sme" in printed, printed
+    there = np.fromfile(logits, np.float32).reshape(here.shape)
+    assert first is None or np.array_equal(first, there), f"other bits at {bits}"
+    first = there
+error = np.abs(first - here).max() / np.abs(here).max()
+print(f"{name}, {level}: error {error:.2e}")
+# Floats are summed in another order; a rounded activation may then fall to the
+# other side.
+assert error < (2e-2 if level == "int8-dynamic" else 1e-5), error
+agree = (first.argmax(-1) == here.argmax(-1)).mean()
+assert agree > 0.98, agree
+
+# It does not run here, which is said.
+shown = support.invoke("compress-run", work / "sme", "--input", work / "samples.npz")
+assert shown.returncode == 1 and "error" in shown.stderr, shown
+wrong = support.invoke("compress-compile", model, "-o", work / "no", "--level", "f32",
+                       "--target", "sme", "--target-triple", "x86_64-linux-gnu")
+assert wrong.returncode == 1 and "aarch64 Linux" in wrong.stderr, wrong
+# Without SME it is not loaded.
+plain = subprocess.run(["qemu-aarch64", "-L", "/usr/aarch64-linux-gnu", "-cpu", "cortex-a76",
+                        str(work / "run-model"), str(library), str(work / "samples.bin"),
+                        str(work / "no.bin"), str(len(samples)), "1"],
+                       stderr=subprocess.PIPE, text=True)
+assert plain.returncode == 1 and "sme" in plain.stderr, plain
