@@ -23,9 +23,10 @@ using mlir::ValueRange;
 /// kernel's integers are i32 and index, its floats f32; indices have 32 bits.
 class DeviceKernel {
 public:
-  /// Host code goes where `host` stands.
+  /// Host code goes where `host` stands. Workgroups have `workgroupSize`
+  /// invocations, by default as many as suit the device.
   DeviceKernel(mlir::OpBuilder &host, mlir::Location loc, mlir::ModuleOp module,
-               const DeviceInterface &device);
+               const DeviceInterface &device, int64_t workgroupSize = 0);
   /// Erases the kernel unless it was finished.
   ~DeviceKernel();
 
@@ -33,6 +34,7 @@ public:
   mlir::Location loc;
   mlir::OpBuilder &host;
   const DeviceInterface &device;
+  const int64_t workgroupSize;
 
   //===--- Buffers --------------------------------------------------------===//
   /// A tensor of the host program as the kernel's input; returns its buffer.
@@ -44,6 +46,8 @@ public:
   /// The element with this row-major number in a buffer of elements of `width`
   /// bits, zero-extended to i32; of 64 bits the low half.
   Value loadBits(unsigned buffer, Value at, unsigned width);
+  /// The memref of a buffer.
+  Value getBuffer(unsigned buffer) { return buffers[buffer].argument; }
   /// Word number `at`.
   Value loadWord(unsigned buffer, Value at);
 
@@ -58,7 +62,9 @@ public:
   Value mul(Value x, int64_t y);
   Value div(Value x, Value y);
   Value rem(Value x, Value y);
-  Value div(Value x, int64_t y) { return y == 1 ? x : div(x, like(x, y)); }
+  /// Of a multiple of `y` plus a constant, the constant is divided here, so
+  /// that neighbours in one word or group are seen to be such.
+  Value div(Value x, int64_t y);
   Value rem(Value x, int64_t y);
   Value shiftLeft(Value x, Value y);
   Value shiftRight(Value x, Value y);
@@ -69,6 +75,8 @@ public:
   Value bitOr(Value x, Value y);
   Value compare(mlir::arith::CmpIPredicate predicate, Value x, Value y);
   Value select(Value c, Value x, Value y);
+  /// x * y + z of f32, where the device may round once.
+  Value multiplyAdd(Value x, Value y, Value z);
   Value toI32(Value x);
   Value toIndex(Value x);
   Value bitcast(Value x, Type type);
@@ -92,12 +100,39 @@ public:
                llvm::function_ref<Value(ValueRange position)> element,
                std::string &reason);
 
+  /// The same by workgroups: so many as `countGroups` computes, on the host,
+  /// from the sizes (i64). `body` writes what workgroup number `group` does,
+  /// with `store`.
+  Value
+  finishGroups(mlir::RankedTensorType type,
+               llvm::ArrayRef<mlir::OpFoldResult> sizes,
+               llvm::function_ref<Value(ValueRange hostSizes)> countGroups,
+               llvm::function_ref<void(ValueRange sizes, Value group)> body,
+               std::string &reason);
+  /// Writes the element of the result with this row-major number.
+  void store(Value at, Value value);
+  /// The number of the invocation in its workgroup.
+  Value getThread();
+
 private:
   struct Buffer {
     Value tensor; // of the host; null for the result
     mlir::BlockArgument argument;
   };
   unsigned addBuffer(Value tensor);
+  Value getGroup();
+  /// Sizes of the result, on the host (i64) and in the kernel (index); false
+  /// with a reason when the device cannot have such a result.
+  bool readSizes(mlir::RankedTensorType type,
+                 llvm::ArrayRef<mlir::OpFoldResult> extents,
+                 llvm::SmallVectorImpl<Value> &hostSizes,
+                 llvm::SmallVectorImpl<Value> &sizes, std::string &reason);
+  /// Sets the number of invocations, of the host; returns it in the kernel.
+  Value readInvocations(Value count);
+  /// Ends the kernel; see finish.
+  Value complete(mlir::RankedTensorType type,
+                 llvm::ArrayRef<mlir::OpFoldResult> extents,
+                 std::string &reason);
   /// A number of the host program, i64, as an i32 of the kernel.
   Value parameter(Value number);
   Value like(Value x, int64_t value);
@@ -107,6 +142,8 @@ private:
   mlir::gpu::GPUModuleOp kernelModule;
   mlir::gpu::GPUFuncOp function;
   mlir::SmallVector<Buffer> buffers;
+  /// That of the result.
+  std::optional<unsigned> out;
   /// Numbers of the host program; the first is that of invocations, null until
   /// it is known.
   mlir::SmallVector<Value> parameters;
