@@ -1,13 +1,15 @@
-//===- FakeDriver.cpp - A driver of GPUs that has none ----------------------===//
+//===- FakeDriver.cpp - A driver of GPUs that has none
+//----------------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 //
-// The functions of CUDA's driver and of HIP that our runtimes call, on memory of
-// the host. Calls are written to the file FAKE_DRIVER_LOG, one a line. A "kernel"
-// fills its last buffer with ones. FAKE_DRIVER_FAIL=<function>:<status> makes a
-// function fail; FAKE_DRIVER_DEVICES says how many devices there are.
+// The functions of CUDA's driver and of HIP that our runtimes call, on memory
+// of the host. Calls are written to the file FAKE_DRIVER_LOG, one a line. A
+// "kernel" fills its last buffer with ones.
+// FAKE_DRIVER_FAIL=<function>:<status> makes a function fail;
+// FAKE_DRIVER_DEVICES says how many devices there are.
 //
 //===----------------------------------------------------------------------===//
 
@@ -183,13 +185,14 @@ int cuModuleGetFunction(void **function, void *module, const char *name) {
   *function = module;
   return std::strcmp(name, "compress_kernel") ? 500 : 0;
 }
-int cuLaunchKernel(void *function, unsigned x, unsigned, unsigned, unsigned threads,
-                   unsigned, unsigned, unsigned, void *, void **arguments,
-                   void **) {
+int cuLaunchKernel(void *function, unsigned x, unsigned, unsigned,
+                   unsigned threads, unsigned, unsigned, unsigned, void *,
+                   void **arguments, void **) {
   return launch("cuLaunchKernel", function, x, threads, arguments);
 }
 int cuGetErrorString(int status, const char **text) {
-  *text = status == 209   ? "no kernel image is available for execution on the device"
+  *text = status == 209
+              ? "no kernel image is available for execution on the device"
           : status == 2   ? "out of memory"
           : status == 700 ? "an illegal memory access was encountered"
           : status == 100 ? "no CUDA-capable device is detected"
@@ -227,8 +230,8 @@ int hipModuleGetFunction(void **function, void *module, const char *) {
   return *function = module, 0;
 }
 int hipModuleLaunchKernel(void *function, unsigned x, unsigned, unsigned,
-                          unsigned threads, unsigned, unsigned, unsigned, void *,
-                          void **arguments, void **) {
+                          unsigned threads, unsigned, unsigned, unsigned,
+                          void *, void **arguments, void **) {
   return launch("hipModuleLaunchKernel", function, x, threads, arguments);
 }
 const char *hipGetErrorString(int status) {
