@@ -76,23 +76,17 @@ struct IntegerProduct : public ::testing::TestWithParam<std::string> {
     return std::sin(float(i * 7 + seed)) + 0.2f;
   }
 
-  std::vector<NpyArray> run(StringRef name, int64_t rows) {
+  /// The results for each number of rows.
+  std::vector<std::vector<NpyArray>> run(StringRef name,
+                                         ArrayRef<int64_t> numRows) {
     const Target *target = llvm::cantFail(TargetRegistry::get().lookup(name));
     OpBuilder b(&context);
     Location loc = b.getUnknownLoc();
     Type f32 = b.getF32Type();
     std::vector<Product> products = getProducts();
     SmallVector<Type> inputs;
-    std::vector<NpyArray> arrays;
-    for (const Product &p : products) {
+    for (const Product &p : products)
       inputs.push_back(RankedTensorType::get({ShapedType::kDynamic, p.k}, f32));
-      NpyArray x =
-          llvm::cantFail(NpyArray::allocate(COMPRESS_DTYPE_F32, {rows, p.k}));
-      auto *values = reinterpret_cast<float *>(x.mutableData());
-      for (int64_t i = 0; i < rows * p.k; ++i)
-        values[i] = valueAt(i, p.k);
-      arrays.push_back(x);
-    }
     OwningOpRef<ModuleOp> module = ModuleOp::create(loc);
     b.setInsertionPointToStart(module->getBody());
     auto function = func::FuncOp::create(b, loc, "main_graph",
@@ -137,12 +131,25 @@ struct IntegerProduct : public ::testing::TestWithParam<std::string> {
       return {};
     }
     auto jit = llvm::cantFail(JITModel::create(std::move(*compiled), 2));
-    auto outputs = jit.run(arrays);
-    if (!outputs) {
-      ADD_FAILURE() << llvm::toString(outputs.takeError());
-      return {};
+    std::vector<std::vector<NpyArray>> all;
+    for (int64_t rows : numRows) {
+      std::vector<NpyArray> arrays;
+      for (const Product &p : products) {
+        NpyArray x =
+            llvm::cantFail(NpyArray::allocate(COMPRESS_DTYPE_F32, {rows, p.k}));
+        auto *values = reinterpret_cast<float *>(x.mutableData());
+        for (int64_t i = 0; i < rows * p.k; ++i)
+          values[i] = valueAt(i, p.k);
+        arrays.push_back(x);
+      }
+      auto outputs = jit.run(arrays);
+      if (!outputs) {
+        ADD_FAILURE() << llvm::toString(outputs.takeError());
+        return {};
+      }
+      all.push_back(*outputs);
     }
-    return *outputs;
+    return all;
   }
 
   MLIRContext context;
@@ -154,9 +161,13 @@ TEST_P(IntegerProduct, AgreesWithReference) {
   if (llvm::Error error = target->checkDevice())
     GTEST_SKIP() << llvm::toString(std::move(error));
   std::vector<Product> products = getProducts();
-  for (int64_t rows : {0, 1, 19}) {
-    std::vector<NpyArray> expected = run("reference", rows),
-                          found = run(GetParam(), rows);
+  const int64_t numRows[] = {0, 1, 19};
+  auto allExpected = run("reference", numRows);
+  auto allFound = run(GetParam(), numRows);
+  ASSERT_EQ(allExpected.size(), std::size(numRows));
+  ASSERT_EQ(allFound.size(), std::size(numRows));
+  for (auto [rows, expected, found] :
+       llvm::zip_equal(numRows, allExpected, allFound)) {
     ASSERT_EQ(found.size(), products.size());
     for (auto [p, x, y] : llvm::zip_equal(products, expected, found)) {
       ASSERT_EQ(x.shape, y.shape);

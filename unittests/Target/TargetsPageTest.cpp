@@ -302,14 +302,17 @@ TEST_F(TargetsPage, DevicesHaveCode) {
     }
     OwningOpRef<ModuleOp> module = ModuleOp::create(UnknownLoc::get(&context));
     unsigned numFunctions = 0;
+    // Of the second chip of each vendor only what may differ.
+    bool isSecond = StringRef(chip) == "sm_90" || StringRef(chip) == "gfx942";
     for (const Row &row : kRows)
       for (auto [op, rows] : {std::pair(0, 4), std::pair(0, 64),
                               std::pair(1, 1), std::pair(2, 1)})
-        withCell(row, op, rows, [&](Build build, ArrayRef<Type> inputs) {
-          numFunctions += addFunction(
-              *module, "f" + std::to_string(numFunctions), build, inputs);
-        });
-    EXPECT_GT(numFunctions, 4 * std::size(kRows) - 16);
+        if (!isSecond || rows == 64)
+          withCell(row, op, rows, [&](Build build, ArrayRef<Type> inputs) {
+            numFunctions += addFunction(
+                *module, "f" + std::to_string(numFunctions), build, inputs);
+          });
+    EXPECT_GE(numFunctions, (isSecond ? 1 : 3) * std::size(kRows));
     PassManager pm(&context);
     pm.addPass(createCompressAssignTarget(assignTo(name)));
     CompressSerializeLLVMOptions serialize;
@@ -320,7 +323,7 @@ TEST_F(TargetsPage, DevicesHaveCode) {
     unsigned numKernels = 0;
     for (auto global : module->getOps<memref::GlobalOp>())
       numKernels += global.getSymName().ends_with("_binary");
-    EXPECT_GT(numKernels, 2 * std::size(kRows)) << name;
+    EXPECT_GE(numKernels, numFunctions / 2) << name;
   }
 }
 
