@@ -11,8 +11,9 @@
 #   mpi                               the build uses MPI, and mpirun is there
 #   browser                           there is a browser without a window (chromium)
 #   asan                              the build is sanitized
-# Substitutions: %python, %browser, %examples (the examples folder), %build (the build
-# folder), %mlir_runner_libs (what `mlir-runner --shared-libs` needs to print
+#   ptxas                             NVIDIA's assembler is there
+# Substitutions: %python, %browser, %examples (the examples folder), %integration
+# (test/Integration, for its support.py), %build (the build folder), %mlir_runner_libs (what `mlir-runner --shared-libs` needs to print
 # tensors), and the path of every tool of ours.
 import os
 import platform
@@ -46,6 +47,7 @@ tools += [ToolSubst(name) for name in ("FileCheck", "not", "mlir-opt", "mlir-run
                                         "mlir-translate")]
 llvm_config.add_tool_substitutions(tools, [tools_dir, config.llvm_tools_dir])
 config.substitutions.append(("%examples", os.path.join(config.compress_source_dir, "examples")))
+config.substitutions.append(("%integration", os.path.join(config.test_source_root, "Integration")))
 config.substitutions.append(("%build", config.compress_build_dir))
 mlir_libraries = os.path.join(os.path.dirname(config.llvm_tools_dir), "lib")
 config.substitutions.append(("%mlir_runner_libs", ",".join(
@@ -141,6 +143,12 @@ for line in listing.splitlines():
         lit_config.note(f"tests on target {name} are skipped: {state}")
 if shutil.which("spirv-val"):
     config.available_features.add("spirv-val")
+ptxas = shutil.which("ptxas") or shutil.which("ptxas", path="/usr/local/cuda/bin")
+if ptxas:
+    config.available_features.add("ptxas")
+    config.environment["COMPRESS_PTXAS"] = ptxas
+else:
+    lit_config.note("no ptxas (NVIDIA's CUDA toolkit): kernels for CUDA are not assembled")
 
 # A test that hangs fails instead of stopping the run (lit needs psutil for it).
 if lit.util.killProcessAndChildrenIsSupported()[0] and not lit_config.maxIndividualTestTime:

@@ -5,6 +5,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "compress/Target/CPU/CPUTarget.h"
+#include "compress/Target/CUDA/CUDATarget.h"
+#include "compress/Target/ROCm/ROCmTarget.h"
 #include "compress/Target/Reference/ReferenceTarget.h"
 #include "compress/Target/SME/SMETarget.h"
 #include "compress/Target/Target.h"
@@ -16,6 +18,8 @@ void compress::registerAllTargets() {
     TargetRegistry::get().add(createReferenceTarget());
     TargetRegistry::get().add(createVulkanTarget());
     TargetRegistry::get().add(createSMETarget());
+    TargetRegistry::get().add(createCUDATarget());
+    TargetRegistry::get().add(createROCmTarget());
     return true;
   }();
   (void)once;

@@ -76,6 +76,13 @@ bool TargetOptions::hasFeature(llvm::StringRef name) const {
   return enabled;
 }
 
+llvm::Expected<std::unique_ptr<compress::Target>>
+compress::Target::forDevice(llvm::StringRef device) const {
+  return llvm::createStringError("target '" + getName() +
+                                 "' has no kinds of devices, such as '" +
+                                 device + "'");
+}
+
 TargetRegistry &TargetRegistry::get() {
   static TargetRegistry registry;
   return registry;
@@ -88,9 +95,21 @@ void TargetRegistry::add(std::unique_ptr<Target> target) {
 llvm::Expected<const Target *>
 TargetRegistry::lookup(llvm::StringRef name) const {
   std::string known;
+  auto [base, device] = name.split(':');
   for (const std::unique_ptr<Target> &target : targets) {
     if (target->getName() == name)
       return target.get();
+    if (target->getName() == base && !device.empty()) {
+      std::lock_guard<std::mutex> lock(mutex);
+      std::unique_ptr<Target> &found = forDevices[name.str()];
+      if (!found) {
+        auto made = target->forDevice(device);
+        if (!made)
+          return made.takeError();
+        found = std::move(*made);
+      }
+      return found.get();
+    }
     known += (known.empty() ? "" : ", ") + target->getName().str();
   }
   return llvm::createStringError("unknown target '" + name +

@@ -11,12 +11,14 @@
 
 #include "compress/Dialect/Compress/IR/Encoding.h"
 #include "compress/InitAll.h"
+#include "compress/Target/GPU/Passes.h"
 #include "compress/Target/Host/Passes.h"
 #include "compress/Target/Target.h"
 #include "mlir/AsmParser/AsmParser.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/InitAllDialects.h"
 #include "mlir/Pass/PassManager.h"
@@ -127,26 +129,30 @@ struct TargetsPage : public ::testing::Test {
                                         encoded->leaves, "w");
   }
 
-  /// What a target makes of a function that `build` fills.
-  std::string classify(const Target &target,
-                       llvm::function_ref<Value(OpBuilder &, Block &)> build,
-                       ArrayRef<Type> inputs) {
-    OpBuilder b(&context);
+  /// Fills a function of these inputs by `build`; false where that is nothing.
+  using Build = llvm::function_ref<Value(OpBuilder &, Block &)>;
+  bool addFunction(ModuleOp module, const std::string &name, Build build,
+                   ArrayRef<Type> inputs) {
+    OpBuilder b = OpBuilder::atBlockEnd(module.getBody());
     Location loc = b.getUnknownLoc();
-    OwningOpRef<ModuleOp> module = ModuleOp::create(loc);
-    b.setInsertionPointToStart(module->getBody());
-    auto function = func::FuncOp::create(b, loc, "main_graph",
-                                         b.getFunctionType(inputs, {}));
+    auto function =
+        func::FuncOp::create(b, loc, name, b.getFunctionType(inputs, {}));
     Block *block = function.addEntryBlock();
     b.setInsertionPointToStart(block);
     Value result = build(b, *block);
-    if (!result)
-      return "";
+    if (!result) {
+      function.erase();
+      return false;
+    }
     func::ReturnOp::create(b, loc, result);
     function.setType(b.getFunctionType(inputs, result.getType()));
-    PassManager pm(&context);
+    return true;
+  }
+
+  static CompressAssignTargetOptions assignTo(const Target &target,
+                                              StringRef name) {
     CompressAssignTargetOptions options;
-    options.target = target.getName().str();
+    options.target = name.str();
     // The table is the same on every machine.
     TargetOptions machine{"x86_64-unknown-linux-gnu", "cascadelake", ""};
     llvm::Error error = target.resolve(machine);
@@ -157,11 +163,21 @@ struct TargetsPage : public ::testing::Test {
       options.cpu = machine.cpu;
     }
     llvm::consumeError(std::move(error));
-    pm.addPass(createCompressAssignTarget(options));
+    return options;
+  }
+
+  /// What a target makes of a function that `build` fills.
+  std::string classify(const Target &target, Build build,
+                       ArrayRef<Type> inputs) {
+    OwningOpRef<ModuleOp> module = ModuleOp::create(UnknownLoc::get(&context));
+    if (!addFunction(*module, "main_graph", build, inputs))
+      return "";
+    PassManager pm(&context);
+    pm.addPass(createCompressAssignTarget(assignTo(target, target.getName())));
     if (failed(pm.run(*module)))
       return "fails";
     bool left = false, decodes = false;
-    function.walk([&](Operation *op) {
+    module->walk([&](Operation *op) {
       left |= isa<ContractOp, GatherOp>(op);
       if (auto decode = dyn_cast<DecodeOp>(op))
         decodes |= !decode.getSource().getDefiningOp<EncodeOp>();
@@ -194,14 +210,24 @@ struct TargetsPage : public ::testing::Test {
   }
 
   std::string getCell(const Target &target, const Row &row, int op) {
+    std::string cell;
+    withCell(row, op, 4, [&](Build build, ArrayRef<Type> inputs) {
+      cell = classify(target, build, inputs);
+    });
+    return cell;
+  }
+
+  /// Calls `use` with what builds an operation on a weight: 0 a product with so
+  /// many rows, 1 a convolution, 2 a lookup; not where there is none.
+  void withCell(const Row &row, int op, int64_t rows,
+                llvm::function_ref<void(Build, ArrayRef<Type>)> use) {
     Type f32 = Float32Type::get(&context);
     bool isConv = op == 1;
     if (!*(isConv ? row.filter : row.matrix) || (op == 2 && *row.activation))
-      return "";
+      return;
     if (op == 2) {
       auto indices = RankedTensorType::get({5}, IntegerType::get(&context, 64));
-      return classify(
-          target,
+      return use(
           [&](OpBuilder &b, Block &block) -> Value {
             Value table = makeWeight(b, {16, 32}, row.matrix);
             if (!table)
@@ -210,17 +236,16 @@ struct TargetsPage : public ::testing::Test {
                                     RankedTensorType::get({5, 32}, f32), table,
                                     block.getArgument(0), 0);
           },
-          indices);
+          Type(indices));
     }
-    SmallVector<int64_t> in =
-        isConv ? SmallVector<int64_t>{1, 8, 9, 9} : SmallVector<int64_t>{4, 32};
-    SmallVector<int64_t> out =
-        isConv ? SmallVector<int64_t>{1, 8, 7, 7} : SmallVector<int64_t>{4, 16};
+    SmallVector<int64_t> in = isConv ? SmallVector<int64_t>{1, 8, 9, 9}
+                                     : SmallVector<int64_t>{rows, 32};
+    SmallVector<int64_t> out = isConv ? SmallVector<int64_t>{1, 8, 7, 7}
+                                      : SmallVector<int64_t>{rows, 16};
     SmallVector<int64_t> shape = isConv ? SmallVector<int64_t>{8, 8, 3, 3}
                                         : SmallVector<int64_t>{16, 32};
     auto xType = RankedTensorType::get(in, f32);
-    return classify(
-        target,
+    use(
         [&](OpBuilder &b, Block &block) -> Value {
           Location loc = b.getUnknownLoc();
           Value w = makeWeight(b, shape, isConv ? row.filter : row.matrix);
@@ -228,12 +253,12 @@ struct TargetsPage : public ::testing::Test {
             return {};
           Value x = block.getArgument(0);
           if (*row.activation) {
-            auto type = cast<CompressedTensorType>(parseType(
+            std::string text =
                 isConv ? "!compress.tensor<1x8x9x9xf32, quant<i8, group = [*, "
                          "*, *, *], scale = f32>>"
-                       : "!compress.tensor<4x32xf32, quant<i8, group = [1, *], "
-                         "scale = f32>>",
-                &context));
+                       : "!compress.tensor<" + std::to_string(rows) +
+                             "x32xf32, quant<i8, group = [1, *], scale = f32>>";
+            auto type = cast<CompressedTensorType>(parseType(text, &context));
             x = EncodeOp::create(b, loc, type, x, ValueRange());
           }
           Value zero = arith::ConstantOp::create(b, loc, b.getF32FloatAttr(0));
@@ -261,11 +286,55 @@ struct TargetsPage : public ::testing::Test {
                                     b.getAffineMapArrayAttr(maps),
                                     b.getStrArrayAttr(iterators));
         },
-        xType);
+        Type(xType));
   }
 
   MLIRContext context;
 };
+
+/// Every row of the table, by few and by many rows, for devices that this
+/// machine need not have: the code generator and, where it is there, NVIDIA's
+/// assembler take all kernels.
+TEST_F(TargetsPage, DevicesHaveCode) {
+  for (auto [name, triple, chip] :
+       {std::tuple("cuda:sm_80", "nvptx64-nvidia-cuda", "sm_80"),
+        std::tuple("cuda:sm_90", "nvptx64-nvidia-cuda", "sm_90"),
+        std::tuple("rocm:gfx90a", "amdgcn-amd-amdhsa", "gfx90a"),
+        std::tuple("rocm:gfx942", "amdgcn-amd-amdhsa", "gfx942")}) {
+    const Target *target = llvm::cantFail(TargetRegistry::get().lookup(name));
+    TargetOptions machine;
+    llvm::cantFail(machine.resolve());
+    if (llvm::Error error = target->checkAvailable(machine)) {
+      // Such as a missing linker.
+      llvm::errs() << name << ": " << llvm::toString(std::move(error)) << "\n";
+      continue;
+    }
+    OwningOpRef<ModuleOp> module = ModuleOp::create(UnknownLoc::get(&context));
+    unsigned numFunctions = 0;
+    // Of the second chip of each vendor only what may differ.
+    bool isSecond = StringRef(chip) == "sm_90" || StringRef(chip) == "gfx942";
+    for (const Row &row : kRows)
+      for (auto [op, rows] : {std::pair(0, 4), std::pair(0, 64),
+                              std::pair(1, 1), std::pair(2, 1)})
+        if (!isSecond || rows == 64)
+          withCell(row, op, rows, [&](Build build, ArrayRef<Type> inputs) {
+            numFunctions += addFunction(
+                *module, "f" + std::to_string(numFunctions), build, inputs);
+          });
+    EXPECT_GE(numFunctions, (isSecond ? 1 : 3) * std::size(kRows));
+    PassManager pm(&context);
+    pm.addPass(createCompressAssignTarget(assignTo(*target, name)));
+    CompressSerializeLLVMOptions serialize;
+    serialize.triple = triple;
+    serialize.chip = chip;
+    pm.addPass(createCompressSerializeLLVM(serialize));
+    ASSERT_TRUE(succeeded(pm.run(*module))) << name;
+    unsigned numKernels = 0;
+    for (auto global : module->getOps<memref::GlobalOp>())
+      numKernels += global.getSymName().ends_with("_binary");
+    EXPECT_GE(numKernels, numFunctions / 2) << name;
+  }
+}
 
 TEST_F(TargetsPage, TableIsWhatTargetsDo) {
   auto file = llvm::MemoryBuffer::getFile(COMPRESS_TARGETS_PAGE);

@@ -17,7 +17,9 @@
 #include "mlir/IR/PatternMatch.h"
 #include "mlir/Pass/PassManager.h"
 #include "llvm/Support/Error.h"
+#include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 
 namespace compress {
@@ -68,6 +70,11 @@ public:
     return options.resolve();
   }
 
+  /// This target for one kind of device, as in "cuda:sm_90"; the error says
+  /// which there are.
+  virtual llvm::Expected<std::unique_ptr<Target>>
+  forDevice(llvm::StringRef device) const;
+
   /// Whether code for this target can be made with these options; the error
   /// says why not.
   virtual llvm::Error checkAvailable(const TargetOptions &options) const = 0;
@@ -116,7 +123,7 @@ public:
   virtual llvm::ArrayRef<RuntimeSymbol> getRuntimeSymbols() const { return {}; }
 };
 
-/// Targets by name.
+/// Targets by name, or by name and kind of device ("cuda:sm_90").
 class TargetRegistry {
 public:
   static TargetRegistry &get();
@@ -127,6 +134,9 @@ public:
 
 private:
   std::vector<std::unique_ptr<Target>> targets;
+  /// Those for one kind of device, once asked for.
+  mutable std::map<std::string, std::unique_ptr<Target>> forDevices;
+  mutable std::mutex mutex;
 };
 
 /// Adds every target of this project to the registry; later calls do nothing.

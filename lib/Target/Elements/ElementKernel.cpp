@@ -70,8 +70,61 @@ Value ElementKernel::div(Value x, Value y) {
 Value ElementKernel::rem(Value x, Value y) {
   return arith::RemUIOp::create(b, loc, x, y);
 }
+/// Whether a number is known to be a multiple of `of`.
+static bool isMultiple(Value x, int64_t of) {
+  if (std::optional<int64_t> constant = getConstantIntValue(OpFoldResult(x)))
+    return *constant % of == 0;
+  Operation *op = x.getDefiningOp();
+  if (isa_and_nonnull<arith::AddIOp>(op))
+    return isMultiple(op->getOperand(0), of) &&
+           isMultiple(op->getOperand(1), of);
+  if (isa_and_nonnull<arith::MulIOp>(op)) {
+    if (isMultiple(op->getOperand(0), of) || isMultiple(op->getOperand(1), of))
+      return true;
+    // of = 2 * 3: (2 x) (3 y).
+    auto factor = getConstantIntValue(OpFoldResult(op->getOperand(1)));
+    return factor && *factor > 1 && of % *factor == 0 &&
+           isMultiple(op->getOperand(0), of / *factor);
+  }
+  if (auto select = dyn_cast_or_null<arith::SelectOp>(op))
+    return isMultiple(select.getTrueValue(), of) &&
+           isMultiple(select.getFalseValue(), of);
+  return false;
+}
+
+/// Takes the constants out of a sum and adds them to `constant`.
+static Value stripConstants(ElementKernel &k, Value x, int64_t &constant) {
+  auto sum = x.getDefiningOp<arith::AddIOp>();
+  if (!sum)
+    return x;
+  for (unsigned i = 0; i < 2; ++i)
+    if (auto known = getConstantIntValue(OpFoldResult(sum->getOperand(i)))) {
+      constant += *known;
+      return stripConstants(k, sum->getOperand(1 - i), constant);
+    }
+  int64_t before = constant;
+  Value left = stripConstants(k, sum.getLhs(), constant);
+  Value right = stripConstants(k, sum.getRhs(), constant);
+  return constant == before ? x : k.add(left, right);
+}
+
+Value ElementKernel::div(Value x, int64_t y) {
+  if (y == 1)
+    return x;
+  int64_t constant = 0;
+  Value rest = stripConstants(*this, x, constant);
+  if (constant > 0 && isMultiple(rest, y))
+    return add(div(rest, like(x, y)), constant / y);
+  return div(x, like(x, y));
+}
 Value ElementKernel::rem(Value x, int64_t y) {
-  return y == 1 ? like(x, 0) : rem(x, like(x, y));
+  if (y == 1)
+    return like(x, 0);
+  int64_t constant = 0;
+  Value rest = stripConstants(*this, x, constant);
+  if (constant >= 0 && isMultiple(rest, y))
+    return like(x, constant % y);
+  return rem(x, like(x, y));
 }
 Value ElementKernel::shiftLeft(Value x, Value y) {
   return arith::ShLIOp::create(b, loc, x, y);

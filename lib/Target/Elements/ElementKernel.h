@@ -61,7 +61,9 @@ public:
   Value mul(Value x, int64_t y);
   Value div(Value x, Value y);
   Value rem(Value x, Value y);
-  Value div(Value x, int64_t y) { return y == 1 ? x : div(x, like(x, y)); }
+  /// Of a multiple of `y` plus a constant, the constant is divided here, so
+  /// that neighbours in one word or group are seen to be such.
+  Value div(Value x, int64_t y);
   Value rem(Value x, int64_t y);
   Value shiftLeft(Value x, Value y);
   Value shiftRight(Value x, Value y);

@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "LoopExtents.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
 
 using namespace mlir;
 using namespace compress;
@@ -47,4 +48,26 @@ compress::device::getLoopExtents(ElementKernel &k, ArrayRef<Value> operands,
                                              : k.index(type.getDimSize(axis)));
   }
   return result;
+}
+
+void compress::device::setLoops(ElementKernel &k, ArrayRef<unsigned> which,
+                                ArrayRef<Value> extents, Value linear,
+                                SmallVectorImpl<Value> &loops) {
+  SmallVector<Value> sizes;
+  for (unsigned d : which)
+    sizes.push_back(extents[d]);
+  for (auto [d, at] : llvm::zip_equal(which, k.delinearize(linear, sizes)))
+    loops[d] = at;
+}
+
+Value compress::device::countLoops(ElementKernel &k, ArrayRef<unsigned> which,
+                                   ArrayRef<Value> extents) {
+  int64_t known = 1;
+  Value product;
+  for (unsigned d : which)
+    if (auto extent = getConstantIntValue(OpFoldResult(extents[d])))
+      known *= *extent;
+    else
+      product = product ? k.mul(product, extents[d]) : extents[d];
+  return product ? k.mul(product, known) : k.index(known);
 }

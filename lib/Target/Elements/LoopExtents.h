@@ -24,6 +24,16 @@ llvm::SmallVector<Value> getLoopExtents(ElementKernel &k,
                                         llvm::ArrayRef<Value> operands,
                                         llvm::ArrayRef<LoopExtent> extents);
 
+/// Puts the loops of `which` where the row-major number `linear` of all of them
+/// is.
+void setLoops(ElementKernel &k, llvm::ArrayRef<unsigned> which,
+              llvm::ArrayRef<Value> extents, Value linear,
+              llvm::SmallVectorImpl<Value> &loops);
+
+/// The product of their extents.
+Value countLoops(ElementKernel &k, llvm::ArrayRef<unsigned> which,
+                 llvm::ArrayRef<Value> extents);
+
 } // namespace compress::device
 
 #endif // COMPRESS_LIB_TARGET_ELEMENTS_LOOPEXTENTS_H

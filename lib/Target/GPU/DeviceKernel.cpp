@@ -22,8 +22,10 @@ using namespace compress;
 using namespace compress::device;
 
 DeviceKernel::DeviceKernel(OpBuilder &host, Location loc, ModuleOp module,
-                           const DeviceInterface &device)
-    : ElementKernel(host, loc), device(device), module(module) {
+                           const DeviceInterface &device, int64_t groupSize)
+    : ElementKernel(host, loc), device(device),
+      workgroupSize(groupSize ? groupSize : device.workgroupSize),
+      module(module) {
   OpBuilder top = OpBuilder::atBlockEnd(module.getBody());
   kernelModule = gpu::GPUModuleOp::create(top, module.getLoc(), "kernel");
   OpBuilder inner = OpBuilder::atBlockBegin(kernelModule.getBody());
@@ -32,8 +34,10 @@ DeviceKernel::DeviceKernel(OpBuilder &host, Location loc, ModuleOp module,
       gpu::GPUFuncOp::create(inner, module.getLoc(), "main",
                              b.getFunctionType({getBufferType()}, TypeRange()));
   function->setAttr(gpu::GPUDialect::getKernelFuncAttrName(), b.getUnitAttr());
-  for (NamedAttribute attr : device.entryAttributes)
-    function->setAttr(attr.getName(), attr.getValue());
+  function->setAttr(kWorkgroupSizeAttr, b.getI64IntegerAttr(workgroupSize));
+  if (device.getEntryAttributes)
+    for (NamedAttribute attr : device.getEntryAttributes(workgroupSize))
+      function->setAttr(attr.getName(), attr.getValue());
   b.setInsertionPointToStart(&function.getBody().front());
   parameters.push_back(Value());
 }
@@ -116,6 +120,12 @@ Value DeviceKernel::loadWord(unsigned buffer, Value at) {
   return memref::LoadOp::create(b, loc, buffers[buffer].argument, at);
 }
 
+Value DeviceKernel::multiplyAdd(Value x, Value y, Value z) {
+  auto flags = device.contracts ? arith::FastMathFlags::contract
+                                : arith::FastMathFlags::none;
+  Value product = arith::MulFOp::create(b, loc, x, y, flags);
+  return arith::AddFOp::create(b, loc, z, product, flags);
+}
 //===----------------------------------------------------------------------===//
 // The whole
 //===----------------------------------------------------------------------===//
@@ -127,8 +137,8 @@ static int64_t getElementBytes(Type type) {
 
 /// Makes the host function that launches a kernel, unless it is there.
 static void makeLaunch(ModuleOp module, StringRef kernel,
-                       const DeviceInterface &device, ArrayRef<Type> ins,
-                       unsigned numParameters, Type out) {
+                       const DeviceInterface &device, int64_t workgroupSize,
+                       ArrayRef<Type> ins, unsigned numParameters, Type out) {
   MLIRContext *context = module.getContext();
   Location loc = module.getLoc();
   OpBuilder b = OpBuilder::atBlockEnd(module.getBody());
@@ -182,7 +192,7 @@ static void makeLaunch(ModuleOp module, StringRef kernel,
   };
   put(number(numBuffers));
   put(number(numParameters));
-  put(number(device.workgroupSize));
+  put(number(workgroupSize));
   for (unsigned i = 0; i < numBuffers; ++i) {
     bool isOut = i + 1 == numBuffers;
     Value memref = launch.getArgument(isOut ? types.size() - 1 : 2 + i);
@@ -210,27 +220,47 @@ static void makeLaunch(ModuleOp module, StringRef kernel,
   func::ReturnOp::create(b, loc);
 }
 
-Value DeviceKernel::finish(
-    RankedTensorType type, ArrayRef<OpFoldResult> extents,
-    llvm::function_ref<Value(ValueRange position)> element,
-    std::string &reason) {
+void DeviceKernel::store(Value at, Value value) {
+  if (!out)
+    out = addBuffer(Value());
+  memref::StoreOp::create(b, loc, bitcast(value, b.getI32Type()),
+                          buffers[*out].argument, at);
+}
+
+Value DeviceKernel::getGroup() {
+  auto x = gpu::Dimension::x, y = gpu::Dimension::y;
+  Value group = gpu::BlockIdOp::create(b, loc, x);
+  if (device.hasFlatGrid)
+    return group;
+  // Workgroups beyond the limit of one dimension continue in the next.
+  return add(
+      mul(gpu::BlockIdOp::create(b, loc, y), gpu::GridDimOp::create(b, loc, x)),
+      group);
+}
+
+Value DeviceKernel::getThread() {
+  return gpu::ThreadIdOp::create(b, loc, gpu::Dimension::x);
+}
+
+bool DeviceKernel::readSizes(RankedTensorType type,
+                             ArrayRef<OpFoldResult> extents,
+                             SmallVectorImpl<Value> &hostSizes,
+                             SmallVectorImpl<Value> &sizes,
+                             std::string &reason) {
   Type elementType = type.getElementType();
   if (!elementType.isF32() && !elementType.isInteger(32)) {
     llvm::raw_string_ostream(reason)
         << "a result of " << elementType << " elements";
-    return {};
+    return false;
   }
   if (type.hasStaticShape() && type.getNumElements() > INT32_MAX) {
     reason = "the result has more elements than 32-bit indices count";
-    return {};
+    return false;
   }
-  // Sizes of the result.
-  SmallVector<Value> sizes;
-  Value count = arith::ConstantOp::create(host, loc, host.getI64IntegerAttr(1));
   for (OpFoldResult extent : extents) {
     Value number = getValueOrCreateConstantIndexOp(host, loc, extent);
     number = arith::IndexCastOp::create(host, loc, host.getI64Type(), number);
-    count = arith::MulIOp::create(host, loc, count, number);
+    hostSizes.push_back(number);
     if (std::optional<int64_t> known = getConstantIntValue(extent)) {
       sizes.push_back(index(*known));
     } else {
@@ -240,38 +270,78 @@ Value DeviceKernel::finish(
       sizes.push_back(toIndex(loaded));
     }
   }
-  parameters[0] = count;
-  Value total;
-  {
-    OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPointToStart(&function.getBody().front());
-    total = memref::LoadOp::create(b, loc, function.getArgument(0), index(0));
-  }
+  return true;
+}
 
-  // One invocation per element; workgroups beyond the limit of one dimension
-  // continue in the next.
-  auto x = gpu::Dimension::x, y = gpu::Dimension::y;
-  Value group = add(
-      mul(gpu::BlockIdOp::create(b, loc, y), gpu::GridDimOp::create(b, loc, x)),
-      gpu::BlockIdOp::create(b, loc, x));
-  Value linear =
-      add(mul(group, device.workgroupSize), gpu::ThreadIdOp::create(b, loc, x));
+Value DeviceKernel::readInvocations(Value count) {
+  parameters[0] = count;
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(&function.getBody().front());
+  return memref::LoadOp::create(b, loc, function.getArgument(0), index(0));
+}
+
+Value DeviceKernel::finish(
+    RankedTensorType type, ArrayRef<OpFoldResult> extents,
+    llvm::function_ref<Value(ValueRange position)> element,
+    std::string &reason) {
+  SmallVector<Value> hostSizes, sizes;
+  if (!readSizes(type, extents, hostSizes, sizes, reason))
+    return {};
+  Value count = arith::ConstantOp::create(host, loc, host.getI64IntegerAttr(1));
+  for (Value number : hostSizes)
+    count = arith::MulIOp::create(host, loc, count, number);
+  Value total = readInvocations(count);
+  // One invocation per element.
+  Value linear = add(mul(getGroup(), workgroupSize), getThread());
   Value inside = compare(arith::CmpIPredicate::ult, toI32(linear), total);
   auto guarded = scf::IfOp::create(b, loc, inside, /*withElseRegion=*/false);
-  Value stored;
   {
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToStart(guarded.thenBlock());
-    stored = element(delinearize(linear, sizes));
-    if (stored) {
-      unsigned out = addBuffer(Value());
-      memref::StoreOp::create(b, loc, bitcast(stored, b.getI32Type()),
-                              buffers[out].argument, linear);
-    }
+    Value stored = element(delinearize(linear, sizes));
+    if (!stored)
+      return {};
+    store(linear, stored);
   }
-  if (!stored)
+  return complete(type, extents, reason);
+}
+
+Value DeviceKernel::finishGroups(
+    RankedTensorType type, ArrayRef<OpFoldResult> extents,
+    llvm::function_ref<Value(ValueRange hostSizes)> countGroups,
+    llvm::function_ref<void(ValueRange sizes, Value group)> body,
+    std::string &reason) {
+  SmallVector<Value> hostSizes, sizes;
+  if (!readSizes(type, extents, hostSizes, sizes, reason))
     return {};
+  Value count = countGroups(hostSizes);
+  Value size = arith::ConstantOp::create(host, loc,
+                                         host.getI64IntegerAttr(workgroupSize));
+  Value total = readInvocations(arith::MulIOp::create(host, loc, count, size));
+  Value group = getGroup();
+  if (device.hasFlatGrid) {
+    body(sizes, group);
+  } else {
+    // The last row of the grid may be longer than needed. All invocations of a
+    // workgroup agree, so that barriers within are met by all.
+    Value inside = compare(arith::CmpIPredicate::ult,
+                           toI32(mul(group, workgroupSize)), total);
+    auto guarded = scf::IfOp::create(b, loc, inside, /*withElseRegion=*/false);
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(guarded.thenBlock());
+    body(sizes, group);
+  }
+  return complete(type, extents, reason);
+}
+
+Value DeviceKernel::complete(RankedTensorType type,
+                             ArrayRef<OpFoldResult> extents,
+                             std::string &reason) {
   gpu::ReturnOp::create(b, loc);
+  // The result comes last.
+  BlockArgument stored = buffers[*out].argument;
+  unsigned last = addBuffer(Value());
+  stored.replaceAllUsesWith(buffers[last].argument);
   // What was tried and given up is not read.
   for (unsigned i = buffers.size(); i-- > 0;)
     if (buffers[i].argument.use_empty()) {
@@ -302,7 +372,8 @@ Value DeviceKernel::finish(
     kernelModule.erase();
   } else {
     kernelModule.setName(name);
-    makeLaunch(module, name, device, types, parameters.size(), type);
+    makeLaunch(module, name, device, workgroupSize, types, parameters.size(),
+               type);
   }
   kernelModule = nullptr;
   // Everything starts on the host.
@@ -310,11 +381,12 @@ Value DeviceKernel::finish(
       arith::ConstantOp::create(host, loc, host.getI64IntegerAttr(0));
   scalars.append(buffers.size(), onHost);
   llvm::append_range(scalars, parameters);
-  Value out = tensor::EmptyOp::create(host, loc, extents, elementType);
-  if (out.getType() != type)
-    out = tensor::CastOp::create(host, loc, type, out);
+  Value empty =
+      tensor::EmptyOp::create(host, loc, extents, type.getElementType());
+  if (empty.getType() != type)
+    empty = tensor::CastOp::create(host, loc, type, empty);
   auto kernel = KernelOp::create(host, loc, TypeRange(type), name + "_launch",
-                                 ins, scalars, out, /*stateful=*/true,
+                                 ins, scalars, empty, /*stateful=*/true,
                                  /*side_effect=*/false);
   kernel->setAttr(kDeviceAttr, host.getStringAttr(name));
   return kernel.getResult(0);

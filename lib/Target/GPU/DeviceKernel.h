@@ -17,19 +17,26 @@ namespace compress::device {
 /// have 32 bits.
 class DeviceKernel : public ElementKernel {
 public:
-  /// Host code goes where `host` stands.
+  /// Host code goes where `host` stands. Workgroups have `workgroupSize`
+  /// invocations, by default as many as suit the device.
   DeviceKernel(mlir::OpBuilder &host, mlir::Location loc, mlir::ModuleOp module,
-               const DeviceInterface &device);
+               const DeviceInterface &device, int64_t workgroupSize = 0);
   /// Erases the kernel unless it was finished.
   ~DeviceKernel() override;
 
   const DeviceInterface &device;
+  const int64_t workgroupSize;
 
   //===--- Buffers --------------------------------------------------------===//
   unsigned addInput(Value tensor) override;
   unsigned addConstant(const HostTensor &tensor, llvm::StringRef name) override;
   Value size(Value tensor, unsigned axis) override;
   Value loadWord(unsigned buffer, Value at) override;
+  /// The memref of a buffer.
+  Value getBuffer(unsigned buffer) { return buffers[buffer].argument; }
+
+  /// x * y + z of f32, where the device may round once.
+  Value multiplyAdd(Value x, Value y, Value z);
 
   //===--- The whole ------------------------------------------------------===//
   /// Fills a tensor of `type` with the elements that `element` gives for the
@@ -41,12 +48,39 @@ public:
                llvm::function_ref<Value(ValueRange position)> element,
                std::string &reason);
 
+  /// The same by workgroups: so many as `countGroups` computes, on the host,
+  /// from the sizes (i64). `body` writes what workgroup number `group` does,
+  /// with `store`.
+  Value
+  finishGroups(mlir::RankedTensorType type,
+               llvm::ArrayRef<mlir::OpFoldResult> sizes,
+               llvm::function_ref<Value(ValueRange hostSizes)> countGroups,
+               llvm::function_ref<void(ValueRange sizes, Value group)> body,
+               std::string &reason);
+  /// Writes the element of the result with this row-major number.
+  void store(Value at, Value value);
+  /// The number of the invocation in its workgroup.
+  Value getThread();
+
 private:
   struct Buffer {
     Value tensor; // of the host; null for the result
     mlir::BlockArgument argument;
   };
   unsigned addBuffer(Value tensor);
+  Value getGroup();
+  /// Sizes of the result, on the host (i64) and in the kernel (index); false
+  /// with a reason when the device cannot have such a result.
+  bool readSizes(mlir::RankedTensorType type,
+                 llvm::ArrayRef<mlir::OpFoldResult> extents,
+                 llvm::SmallVectorImpl<Value> &hostSizes,
+                 llvm::SmallVectorImpl<Value> &sizes, std::string &reason);
+  /// Sets the number of invocations, of the host; returns it in the kernel.
+  Value readInvocations(Value count);
+  /// Ends the kernel; see finish.
+  Value complete(mlir::RankedTensorType type,
+                 llvm::ArrayRef<mlir::OpFoldResult> extents,
+                 std::string &reason);
   /// A number of the host program, i64, as an i32 of the kernel.
   Value parameter(Value number);
   mlir::MemRefType getBufferType();
@@ -55,6 +89,8 @@ private:
   mlir::gpu::GPUModuleOp kernelModule;
   mlir::gpu::GPUFuncOp function;
   mlir::SmallVector<Buffer> buffers;
+  /// That of the result.
+  std::optional<unsigned> out;
   /// Numbers of the host program; the first is that of invocations, null until
   /// it is known.
   mlir::SmallVector<Value> parameters;

@@ -8,6 +8,7 @@
 #include "../Elements/LoopExtents.h"
 #include "../Elements/Operands.h"
 #include "DotProduct.h"
+#include "WarpProduct.h"
 #include "compress/Target/Contraction.h"
 #include "compress/Target/Host/Passes.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
@@ -68,17 +69,36 @@ struct DeviceContract : public OpRewritePattern<ContractOp> {
       }
       reason = lazy.reason;
       if (start && (dot || (factors[0] && factors[1])))
-        result = k.finish(
-            resultType, tensor::getMixedSizes(rewriter, loc, op.getInit()),
-            [&](ValueRange position) {
-              return compute(op, k, extents, *start, factors, dot, position);
-            },
-            reason);
+        result = emit(op, k, extents, *start, factors, dot, reason);
     }
     if (!result)
       return leave(rewriter, op, isLast, reason);
     rewriter.replaceOp(op, result);
     return success();
+  }
+
+  /// The kernel that is predicted to take the least time.
+  static Value emit(ContractOp op, DeviceKernel &k, ArrayRef<Value> extents,
+                    const Element &start,
+                    const std::optional<Element> factors[2],
+                    const std::optional<ByteDot> &dot, std::string &reason) {
+    ProductOperands operands = {
+        op, extents, start, {factors[0], factors[1]}, dot};
+    switch (chooseProductKernel(op, k.device).kernel) {
+    case ProductKernel::Vector:
+      return emitVectorProduct(k, operands, reason);
+    case ProductKernel::Matrix:
+      return emitMatrixProduct(k, operands, reason);
+    case ProductKernel::Element:
+      break;
+    }
+    return k.finish(
+        cast<RankedTensorType>(op.getInit().getType()),
+        tensor::getMixedSizes(k.host, k.loc, op.getInit()),
+        [&](ValueRange position) {
+          return compute(op, k, extents, start, factors, dot, position);
+        },
+        reason);
   }
 
   /// One element of the result.
@@ -109,8 +129,7 @@ struct DeviceContract : public OpRewritePattern<ContractOp> {
           where.push_back(k.apply(expr, loops));
         values[i] = (*factors[i])(where);
       }
-      Value product = arith::MulFOp::create(k.b, k.loc, values[0], values[1]);
-      return arith::AddFOp::create(k.b, k.loc, sum, product);
+      return k.multiplyAdd(values[0], values[1], sum);
     });
   }
 

@@ -17,14 +17,14 @@ static constexpr int64_t kMaxExtent = 1 << 15;
 
 /// The codes with the axis of k last and its rows filled up with zeros to whole
 /// words.
-static HostTensor packCodes(const HostTensor &codes, unsigned kAxis) {
+static HostTensor packCodes(const HostTensor &codes, unsigned kAxis,
+                            int64_t stride) {
   ArrayRef<int64_t> shape = codes.getShape();
   int64_t outer = 1, inner = 1, extent = shape[kAxis];
   for (int64_t size : shape.take_front(kAxis))
     outer *= size;
   for (int64_t size : shape.drop_front(kAxis + 1))
     inner *= size;
-  int64_t stride = llvm::alignTo(extent, 4);
   HostTensor packed = HostTensor::allocate(
       {outer * inner, stride},
       IntegerType::get(codes.getElementType().getContext(), 8));
@@ -78,9 +78,11 @@ std::optional<ByteDot::Side> ByteDot::matchSide(ContractOp op, unsigned number,
   side.group.assign(quant.getGroup().begin(), quant.getGroup().end());
   side.isUnsigned = !quant.isSignedCode();
   if (isConstant) {
-    side.buffer = k.addConstant(packCodes(parts[0].leaves[0], side.kAxis),
-                                lazy.getName("codes"));
-    side.stride = llvm::alignTo(extent, 4);
+    // Warps copy 16 bytes at a time.
+    side.stride = llvm::alignTo(extent, k.device.warp.lanes ? 16 : 4);
+    side.buffer =
+        k.addConstant(packCodes(parts[0].leaves[0], side.kAxis, side.stride),
+                      lazy.getName("codes"));
   } else {
     side.buffer = k.addInput(parts[0].value);
     side.stride = extent;
@@ -121,7 +123,16 @@ std::optional<ByteDot> ByteDot::match(ContractOp op, DeviceKernel &k,
   return dot;
 }
 
-Value ByteDot::loadCodes(const Side &side, Value first, Value word) const {
+Value ByteDot::getRow(unsigned i, ArrayRef<Value> loops) const {
+  const Side &side = sides[i];
+  SmallVector<Value> row;
+  for (unsigned loop : side.loops)
+    row.push_back(loops[loop]);
+  return k->mul(k->linearize(row, side.extents), side.stride);
+}
+
+Value ByteDot::loadCodes(unsigned i, Value first, Value word) const {
+  const Side &side = sides[i];
   Value bytes = k->add(first, k->mul(word, 4));
   Value at = k->div(bytes, 4);
   Value codes = k->loadWord(side.buffer, at);
@@ -137,44 +148,81 @@ Value ByteDot::loadCodes(const Side &side, Value first, Value word) const {
   return codes;
 }
 
-Value ByteDot::emit(ArrayRef<Value> loops, Value init) const {
+Value ByteDot::getOnes(Value word) const {
+  auto compare = [&](arith::CmpIPredicate predicate) {
+    return k->compare(predicate, word, k->index(extent / 4));
+  };
+  int64_t part = 0x01010101 & ((int64_t(1) << 8 * (extent % 4)) - 1);
+  Value last =
+      k->select(compare(arith::CmpIPredicate::eq), k->i32(part), k->i32(0));
+  return k->select(compare(arith::CmpIPredicate::ult), k->i32(0x01010101),
+                   last);
+}
+
+Value ByteDot::loadCodesMasked(unsigned i, Value row, Value word) const {
+  Value ones = getOnes(word);
+  Value inside = k->compare(arith::CmpIPredicate::ne, ones, k->i32(0));
+  Value codes = loadCodes(i, row, k->select(inside, word, k->index(0)));
+  return arith::AndIOp::create(k->b, k->loc, codes, k->mul(ones, 255));
+}
+
+SmallVector<Value> ByteDot::getPosition(const Side &side,
+                                        ArrayRef<Value> loops) const {
+  SmallVector<Value> where;
+  for (unsigned axis = 0; axis < side.axes.size(); ++axis)
+    where.push_back(axis == side.kAxis ||
+                            ShapedType::isDynamic(side.group[axis])
+                        ? k->index(0)
+                        : k->div(loops[side.axes[axis]], side.group[axis]));
+  return where;
+}
+
+Value ByteDot::combine(ArrayRef<Value> loops, Value init, Value total,
+                       Value sumA, Value sumB) const {
   OpBuilder &b = k->b;
   Location loc = k->loc;
-  Value firsts[2];
   Value scales[2], zeros[2];
   for (unsigned i = 0; i < 2; ++i) {
     const Side &side = sides[i];
-    SmallVector<Value> row, where;
-    for (unsigned loop : side.loops)
-      row.push_back(loops[loop]);
-    firsts[i] = k->mul(k->linearize(row, side.extents), side.stride);
-    for (unsigned axis = 0; axis < side.axes.size(); ++axis)
-      where.push_back(axis == side.kAxis ||
-                              ShapedType::isDynamic(side.group[axis])
-                          ? k->index(0)
-                          : k->div(loops[side.axes[axis]], side.group[axis]));
+    SmallVector<Value> where = getPosition(side, loops);
     scales[i] = side.scale(where);
     if (side.zero)
       zeros[i] = (*side.zero)(where);
     if (side.isUnsigned)
       zeros[i] = zeros[i] ? k->add(zeros[i], -128) : k->i32(-128);
   }
+  if (zeros[1])
+    total = k->sub(total, k->mul(sumA, zeros[1]));
+  if (zeros[0])
+    total = k->sub(total, k->mul(sumB, zeros[0]));
+  if (zeros[0] && zeros[1])
+    total = k->add(total, k->mul(k->mul(zeros[0], zeros[1]), extent));
+  Value value = arith::SIToFPOp::create(b, loc, b.getF32Type(), total);
+  Value scale = arith::MulFOp::create(b, loc, scales[0], scales[1]);
+  return arith::AddFOp::create(b, loc, init,
+                               arith::MulFOp::create(b, loc, value, scale));
+}
+
+Value ByteDot::emit(ArrayRef<Value> loops, Value init) const {
+  OpBuilder &b = k->b;
+  Location loc = k->loc;
+  Value rows[2] = {getRow(0, loops), getRow(1, loops)};
   // sum a b, sum a, sum b.
   SmallVector<Value> sums(3, k->i32(0));
   auto step = [&](Value word, Value ones, Value mask,
                   ValueRange carried) -> SmallVector<Value> {
     Value codes[2];
     for (unsigned i = 0; i < 2; ++i) {
-      codes[i] = loadCodes(sides[i], firsts[i], word);
+      codes[i] = loadCodes(i, rows[i], word);
       if (mask)
         codes[i] = arith::AndIOp::create(b, loc, codes[i], mask);
     }
-    auto dot = [&](Value x, Value y, Value sum) {
-      return k->device.dotBytes(b, loc, x, y, sum);
-    };
-    SmallVector<Value> next{dot(codes[0], codes[1], carried[0])};
-    next.push_back(zeros[1] ? dot(codes[0], ones, carried[1]) : carried[1]);
-    next.push_back(zeros[0] ? dot(codes[1], ones, carried[2]) : carried[2]);
+    SmallVector<Value> next{
+        k->device.dotBytes(b, loc, codes[0], codes[1], carried[0])};
+    for (unsigned i = 0; i < 2; ++i)
+      next.push_back(needsSum(i) ? k->device.dotBytes(b, loc, codes[i], ones,
+                                                      carried[1 + i])
+                                 : carried[1 + i]);
     return next;
   };
   if (extent >= 4) {
@@ -193,15 +241,5 @@ Value ByteDot::emit(ArrayRef<Value> loops, Value init) const {
     sums = step(k->index(extent / 4), k->i32(0x01010101 & mask), k->i32(mask),
                 sums);
   }
-  Value total = sums[0];
-  if (zeros[1])
-    total = k->sub(total, k->mul(sums[1], zeros[1]));
-  if (zeros[0])
-    total = k->sub(total, k->mul(sums[2], zeros[0]));
-  if (zeros[0] && zeros[1])
-    total = k->add(total, k->mul(k->mul(zeros[0], zeros[1]), extent));
-  Value value = arith::SIToFPOp::create(b, loc, b.getF32Type(), total);
-  Value scale = arith::MulFOp::create(b, loc, scales[0], scales[1]);
-  return arith::AddFOp::create(b, loc, init,
-                               arith::MulFOp::create(b, loc, value, scale));
+  return combine(loops, init, sums[0], sums[1], sums[2]);
 }

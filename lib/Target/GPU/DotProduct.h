@@ -27,6 +27,30 @@ public:
   /// the sum starts from.
   Value emit(llvm::ArrayRef<Value> loops, Value init) const;
 
+  //===--- For kernels that sum in their own way --------------------------===//
+  /// How many products are summed.
+  int64_t extent = 0;
+  /// The number of the first code of a row of factor `i`.
+  Value getRow(unsigned i, llvm::ArrayRef<Value> loops) const;
+  /// Four codes of a row, as signed ones, from number 4 `word` on. Past the end
+  /// are others.
+  Value loadCodes(unsigned i, Value row, Value word) const;
+  /// The same where `word` may be past the end; what is there is zero.
+  Value loadCodesMasked(unsigned i, Value row, Value word) const;
+  /// For each code of a word 1 if it is not past the end.
+  Value getOnes(Value word) const;
+  /// Whether the sum of the codes of factor `i` is needed.
+  bool needsSum(unsigned i) const {
+    return sides[1 - i].zero || sides[1 - i].isUnsigned;
+  }
+  /// Whether rows start at multiples of 16 bytes.
+  bool isAligned(unsigned i) const { return sides[i].stride % 16 == 0; }
+  unsigned getBuffer(unsigned i) const { return sides[i].buffer; }
+  bool isUnsigned(unsigned i) const { return sides[i].isUnsigned; }
+  /// The result from the sum of products, and those of codes where needed.
+  Value combine(llvm::ArrayRef<Value> loops, Value init, Value products,
+                Value sumA, Value sumB) const;
+
 private:
   struct Side {
     unsigned buffer = 0;
@@ -47,10 +71,11 @@ private:
   static std::optional<Side> matchSide(ContractOp op, unsigned number,
                                        unsigned kLoop, DeviceKernel &k,
                                        LazyTensorBuilder &lazy);
-  Value loadCodes(const Side &side, Value first, Value word) const;
+  /// Zero points, null where there are none.
+  llvm::SmallVector<Value> getPosition(const Side &side,
+                                       llvm::ArrayRef<Value> loops) const;
 
   DeviceKernel *k = nullptr;
-  int64_t extent = 0;
   Side sides[2];
 };
 

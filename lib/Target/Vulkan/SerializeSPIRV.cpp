@@ -4,7 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "compress/Target/Host/Passes.h"
+#include "compress/Target/GPU/Device.h"
 #include "compress/Target/Vulkan/Passes.h"
 #include "compress/Target/Vulkan/Runtime.h"
 #include "mlir/Conversion/ArithToSPIRV/ArithToSPIRV.h"
@@ -134,7 +134,7 @@ struct SerializeSPIRV
     for (auto &[needs, words] : variants)
       llvm::append_range(container, words);
     numBytes += 4 * container.size();
-    defineCode(getOperation(), name, container);
+    compress::defineDeviceCode(getOperation(), name, container);
     return success();
   }
 
@@ -192,32 +192,6 @@ struct SerializeSPIRV
       return failure();
     converted.erase();
     return success();
-  }
-
-  static void defineCode(ModuleOp module, StringRef name,
-                         ArrayRef<uint32_t> words) {
-    Location loc = module.getLoc();
-    OpBuilder b = OpBuilder::atBlockBegin(module.getBody());
-    auto count = int64_t(words.size());
-    auto type = MemRefType::get({count}, b.getI32Type());
-    auto value = DenseElementsAttr::get(
-        RankedTensorType::get({count}, b.getI32Type()),
-        ArrayRef(reinterpret_cast<const int32_t *>(words.data()), count));
-    std::string symbol = (name + "_spirv").str();
-    memref::GlobalOp::create(b, loc, symbol, b.getStringAttr("private"), type,
-                             value, /*constant=*/true, b.getI64IntegerAttr(16));
-    auto function = module.lookupSymbol<func::FuncOp>((name + "_code").str());
-    if (!function)
-      return;
-    function->setAttr(compress::kGeneratedAttr, b.getUnitAttr());
-    b.setInsertionPointToStart(function.addEntryBlock());
-    Value global = memref::GetGlobalOp::create(b, loc, type, symbol);
-    Value address =
-        memref::ExtractAlignedPointerAsIndexOp::create(b, loc, global);
-    address = arith::IndexCastOp::create(b, loc, b.getI64Type(), address);
-    Value bytes =
-        arith::ConstantOp::create(b, loc, b.getI64IntegerAttr(4 * count));
-    func::ReturnOp::create(b, loc, ValueRange{address, bytes});
   }
 };
 } // namespace

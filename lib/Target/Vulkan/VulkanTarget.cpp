@@ -13,6 +13,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/DLTI/DLTI.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SPIRV/IR/SPIRVDialect.h"
 #include "mlir/Dialect/SPIRV/IR/SPIRVOps.h"
 #include "mlir/Dialect/SPIRV/IR/TargetAndABI.h"
@@ -26,7 +27,23 @@ constexpr int64_t kWorkgroupSize = 64;
 
 class VulkanTarget : public Target {
 public:
-  StringRef getName() const override { return "vulkan"; }
+  /// `emulated`: the kernels of other devices, whose warps and matrix
+  /// instructions are computed step by step, to execute their index code in
+  /// tests: "warps", as on NVIDIA's GPUs, or "waves", as on AMD's.
+  explicit VulkanTarget(StringRef emulated = "")
+      : emulated(emulated),
+        name(("vulkan" + Twine(emulated.empty() ? "" : ":") + emulated).str()) {
+  }
+
+  StringRef getName() const override { return name; }
+  llvm::Expected<std::unique_ptr<Target>>
+  forDevice(StringRef device) const override {
+    if (device == "warps" || device == "waves")
+      return std::make_unique<VulkanTarget>(device);
+    return llvm::createStringError(
+        "target 'vulkan' chooses its device when a model runs "
+        "(COMPRESS_VULKAN_DEVICE); known for tests: warps, waves");
+  }
   StringRef getSummary() const override {
     return "any GPU with a Vulkan driver: compute shaders (SPIR-V) that decode "
            "weights as they read them; the rest on the CPU";
@@ -102,17 +119,18 @@ public:
   }
 
 private:
-  static DeviceInterface getDevice(MLIRContext *context) {
+  DeviceInterface getDevice(MLIRContext *context) const {
     DeviceInterface device;
     device.name = "vulkan";
     device.launch = "compress_rt_vulkan_launch";
     device.workgroupSize = kWorkgroupSize;
     device.bufferSpace = spirv::StorageClassAttr::get(
         context, spirv::StorageClass::StorageBuffer);
-    Builder b(context);
-    device.entryAttributes = {b.getNamedAttr(
-        spirv::getEntryPointABIAttrName(),
-        spirv::getEntryPointABIAttr(context, {kWorkgroupSize, 1, 1}))};
+    device.getEntryAttributes = [context](int64_t size) {
+      return SmallVector<NamedAttribute>{
+          {StringAttr::get(context, spirv::getEntryPointABIAttrName()),
+           spirv::getEntryPointABIAttr(context, {int32_t(size), 1, 1})}};
+    };
     device.dotBytes = [](OpBuilder &b, Location loc, Value x, Value y,
                          Value sum) -> Value {
       auto format = spirv::PackedVectorFormatAttr::get(
@@ -120,8 +138,57 @@ private:
       Value dot = spirv::SDotOp::create(b, loc, b.getI32Type(), x, y, format);
       return arith::AddIOp::create(b, loc, sum, dot);
     };
+    if (!emulated.empty())
+      addEmulation(device);
     return device;
   }
+
+  void addEmulation(DeviceInterface &device) const {
+    using Element = MatrixInstruction::Element;
+    bool isWarps = emulated == "warps";
+    WarpInterface &warp = device.warp;
+    warp.lanes = isWarps ? 32 : 64;
+    device.workgroupSize = 2 * warp.lanes;
+    // Peaks with which small shapes are worth these kernels.
+    device.peaks = {1e12, 1e9, 1e15, 1e15};
+    warp.allocateShared = [](OpBuilder &b, Location loc,
+                             int64_t words) -> Value {
+      auto type =
+          MemRefType::get({words}, b.getI32Type(), MemRefLayoutAttrInterface(),
+                          spirv::StorageClassAttr::get(
+                              b.getContext(), spirv::StorageClass::Workgroup));
+      return memref::AllocOp::create(b, loc, type);
+    };
+    warp.tilesM = 1;
+    warp.tilesN = 2;
+    warp.wordsK = 8;
+    for (Element element : {Element::BF16, Element::I8}) {
+      MatrixInstruction matrix =
+          isWarps ? getPTXInstruction(element) : getMFMAInstruction(element, 2);
+      warp.emulationWords =
+          std::max(warp.emulationWords,
+                   2 * (matrix.m + matrix.n) * matrix.k / matrix.getPerWord());
+      warp.matrices.push_back(std::move(matrix));
+    }
+    if (!isWarps)
+      return;
+    warp.copyAsync = [](OpBuilder &b, Location loc, Value shared, Value to,
+                        Value buffer, Value from) {
+      for (int64_t i = 0; i < 4; ++i) {
+        Value offset = arith::ConstantIndexOp::create(b, loc, i);
+        Value word = memref::LoadOp::create(
+            b, loc, buffer,
+            ValueRange{arith::AddIOp::create(b, loc, from, offset)});
+        memref::StoreOp::create(
+            b, loc, word, shared,
+            ValueRange{arith::AddIOp::create(b, loc, to, offset)});
+      }
+    };
+    warp.commitCopies = [](OpBuilder &, Location) {};
+    warp.waitForCopies = [](OpBuilder &, Location, int64_t) {};
+  }
+
+  std::string emulated, name;
 };
 } // namespace
 

@@ -436,7 +436,8 @@ class ContractRules : public ProductJIT {
 public:
   /// A product of matrices with the weight either way around, of a matrix and a
   /// vector, or a convolution, by the rank of the weight.
-  Contraction getContraction(ArrayRef<int64_t> w, bool transposed) {
+  Contraction getContraction(ArrayRef<int64_t> w, bool transposed,
+                             int64_t m = 5) {
     Contraction c;
     auto set = [&](StringRef iterators, ArrayRef<int64_t> extents,
                    ArrayRef<SmallVector<AffineExpr>> maps) {
@@ -447,7 +448,6 @@ public:
         c.maps.push_back(AffineMap::get(extents.size(), 0, map, &context));
     };
     auto d = [&](unsigned i) { return getAffineDimExpr(i, &context); };
-    constexpr int64_t m = 5;
     if (w.size() == 1) {
       set("pr", {m, w[0]}, {{d(0), d(1)}, {d(1)}, {d(0)}});
       c.activationShape = {m, w[0]};
@@ -503,17 +503,12 @@ public:
     }
     return result;
   }
+
+  /// Compiles, runs and compares contractions with `m` rows.
+  void checkErrors(ArrayRef<Item> items, int64_t m);
 };
 
-TEST_P(ContractRules, ErrorIsBounded) {
-  std::vector<Case> cases = {
-      {{15, 14}, "f32"}, {{7, 19}, "f32"},      {{0, 5}, "f32"},
-      {{16, 12}, "f32"}, {{6, 5, 3, 3}, "f32"}, {{3, 0}, "f32"},
-      {{37}, "f32"},
-  };
-  // Drivers of devices take long to compile kernels.
-  std::vector<Item> items =
-      GetParam() == "cpu" ? getItems(cases, 7, 11) : getItems(cases, 4, 0);
+void ContractRules::checkErrors(ArrayRef<Item> items, int64_t m) {
   double worst = 0;
   forEachBatch(items, [&](ArrayRef<Item> batch) {
     std::vector<Contraction> contractions;
@@ -522,7 +517,7 @@ TEST_P(ContractRules, ErrorIsBounded) {
     Type f32 = Float32Type::get(&context);
     for (const Item &item : batch) {
       contractions.push_back(getContraction(item.decoded.getShape(),
-                                            contractions.size() % 2 != 0));
+                                            contractions.size() % 2 != 0, m));
       ArrayRef<int64_t> shape = contractions.back().activationShape;
       inputs.push_back(makeInput(shape, 7, context));
       inputTypes.push_back(RankedTensorType::get(shape, f32));
@@ -574,6 +569,42 @@ TEST_P(ContractRules, ErrorIsBounded) {
   });
   RecordProperty("worst_relative_error", std::to_string(worst));
 }
+
+TEST_P(ContractRules, ErrorIsBounded) {
+  std::vector<Case> cases = {
+      {{15, 14}, "f32"}, {{7, 19}, "f32"},      {{0, 5}, "f32"},
+      {{16, 12}, "f32"}, {{6, 5, 3, 3}, "f32"}, {{3, 0}, "f32"},
+      {{37}, "f32"},
+  };
+  // Drivers of devices take long to compile kernels.
+  checkErrors(
+      GetParam() == "cpu" ? getItems(cases, 7, 11) : getItems(cases, 4, 0), 5);
+}
+
+/// The kernels of other GPUs, whose warps and matrix instructions are computed
+/// step by step on a Vulkan device.
+class EmulatedKernels : public ContractRules {
+public:
+  void check(int64_t m) {
+    std::vector<Case> cases = {
+        {{19, 70}, "f32"}, {{34, 40}, "f32"}, {{6, 5, 3, 3}, "f32"}};
+    std::vector<Item> items;
+    // Each of the tests sees other parameters and shapes.
+    unsigned number = m + (GetParam() == "vulkan:waves");
+    for (const Path &path : getPaths(0))
+      add(items, path, cases[number % cases.size()], number), ++number;
+    checkErrors(items, m);
+  }
+};
+// Few rows: the lanes of a warp share a column.
+TEST_P(EmulatedKernels, OneRow) { check(1); }
+TEST_P(EmulatedKernels, ManyRows) { check(21); }
+
+INSTANTIATE_TEST_SUITE_P(Vulkan, EmulatedKernels,
+                         ::testing::Values("vulkan:warps", "vulkan:waves"),
+                         [](const auto &info) {
+                           return info.param.substr(info.param.find(':') + 1);
+                         });
 
 INSTANTIATE_TEST_SUITE_P(
     Targets, ContractRules,

@@ -25,4 +25,41 @@ def CompressKeepOnDevice : Pass<"compress-keep-on-device", "::mlir::ModuleOp"> {
   ];
 }
 
+def CompressSerializeLLVM
+    : Pass<"compress-serialize-llvm", "::mlir::ModuleOp"> {
+  let summary = "Turns device kernels into binaries by LLVM";
+  let description = [{
+    Converts each `gpu.module` @<kernel> to the LLVM dialect and that, by LLVM's
+    code generator for `triple` and `chip`, to what the driver loads, a
+    `memref.global` @<kernel>_binary in the format of DeviceCode.h:
+
+    - `nvptx64-nvidia-cuda`: a cubin if NVIDIA's assembler `ptxas` is found
+      (else the driver assembles), and PTX;
+    - `amdgcn-amd-amdhsa`: a code object, linked by LLVM's `ld.lld`.
+
+    The function @<kernel>_code, so far only declared, returns its address and
+    its size in bytes.
+  }];
+  let options = [
+    Option<"triple", "triple", "std::string", "\"nvptx64-nvidia-cuda\"",
+           "LLVM's name of the platform">,
+    Option<"chip", "chip", "std::string", "\"sm_80\"",
+           "LLVM's name of the processor">,
+    Option<"assemble", "assemble", "bool", "true",
+           "Run ptxas where it is found">,
+    Option<"dump", "dump", "std::string", "\"\"",
+           "Folder that gets each kernel's assembly and binary">
+  ];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::func::FuncDialect",
+    "::mlir::memref::MemRefDialect", "::mlir::LLVM::LLVMDialect",
+    "::mlir::cf::ControlFlowDialect", "::mlir::scf::SCFDialect",
+    "::mlir::vector::VectorDialect", "::mlir::math::MathDialect"
+  ];
+  let statistics = [
+    Statistic<"numKernels", "kernels", "Kernels serialized">,
+    Statistic<"numBytes", "bytes", "Bytes of binaries">
+  ];
+}
+
 #endif // COMPRESS_TARGET_GPU_PASSES_TD

@@ -14,7 +14,7 @@ def CompressSerializeSPIRV
   let summary = "Turns device kernels into SPIR-V binaries";
   let description = [{
     Converts each `gpu.module` @<kernel> to a `spirv.module`, and that to the
-    binary that Vulkan loads, a `memref.global` @<kernel>_spirv. The function
+    binary that Vulkan loads, a `memref.global` @<kernel>_binary. The function
     @<kernel>_code, so far only declared, returns its address and its size in
     bytes. A kernel with integer dot products comes in two variants, with and
     without the instructions for them (see Runtime.h). Without `serialize` the `spirv.module` is left instead.

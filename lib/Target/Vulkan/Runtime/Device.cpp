@@ -466,7 +466,7 @@ void Device::destroyPipeline(Pipeline &p) {
 }
 
 std::string Device::launch(Pipeline &pipeline, const Buffer *const *buffers,
-                           uint64_t groups) {
+                           uint64_t groups, uint32_t) {
   std::vector<VkDescriptorBufferInfo> infos(pipeline.numBuffers);
   std::vector<VkWriteDescriptorSet> writes(pipeline.numBuffers);
   for (uint32_t i = 0; i < pipeline.numBuffers; ++i) {

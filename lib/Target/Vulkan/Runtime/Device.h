@@ -94,6 +94,7 @@ public:
   Buffer(Buffer &&other) noexcept { *this = std::move(other); }
   Buffer &operator=(Buffer &&other) noexcept;
   ~Buffer();
+  bool isAllocated() const { return buffer; }
 
   VkBuffer buffer = VK_NULL_HANDLE;
   size_t size = 0;
@@ -107,6 +108,8 @@ private:
 
 /// A kernel ready to be launched with so many buffers.
 struct Pipeline {
+  bool isMade() const { return pipeline; }
+
   VkShaderModule shader = VK_NULL_HANDLE;
   VkDescriptorSetLayout setLayout = VK_NULL_HANDLE;
   VkPipelineLayout layout = VK_NULL_HANDLE;
@@ -120,12 +123,18 @@ struct Pipeline {
 /// time: hold `mutex`. All return "" or an error.
 class Device {
 public:
+  using Buffer = vulkan::Buffer;
+  using Pipeline = vulkan::Pipeline;
+
   /// Finds and opens the device, at the first call. Null with a reason in
   /// `error`: the same every time.
   static Device *get(std::string &error);
 
   std::mutex mutex;
   std::string name;
+
+  /// Before anything else in a thread.
+  std::string enter() { return ""; }
 
   /// `transferable`: the host reads or writes it often.
   std::string allocate(size_t size, bool transferable, Buffer &buffer);
@@ -136,12 +145,12 @@ public:
   std::string createPipeline(const uint32_t *code, size_t codeBytes,
                              uint32_t numBuffers, Pipeline &pipeline);
   void destroyPipeline(Pipeline &pipeline);
-  /// Runs so many workgroups and waits for them.
+  /// Runs so many workgroups and waits for them; their size is in the code.
   std::string launch(Pipeline &pipeline, const Buffer *const *buffers,
-                     uint64_t groups);
+                     uint64_t groups, uint32_t /*perGroup*/);
 
 private:
-  friend class Buffer;
+  friend class vulkan::Buffer;
   Device() = default;
   std::string open();
   std::string choose(VkPhysicalDevice &chosen);
