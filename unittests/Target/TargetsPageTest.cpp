@@ -190,21 +190,28 @@ struct TargetsPage : public ::testing::Test {
     for (const Target *target : TargetRegistry::get().getTargets())
       if (target->usesContractRules())
         targets.push_back(target);
-    std::string text = "| weight |", line = "|---|";
-    for (const char *op : {"product", "convolution", "lookup"})
+    // One table for each operation.
+    std::string text;
+    const char *names[] = {"product", "convolution", "lookup"};
+    for (auto [op, name] : llvm::enumerate(names)) {
+      text += std::string("\n| weight, ") + name + " |";
+      std::string line = "|---|";
       for (const Target *target : targets) {
-        text += (llvm::Twine(" ") + op + ", " + target->getName() + " |").str();
+        text += " `" + target->getName().str() + "` |";
         line += "---|";
       }
-    text += "\n" + line + "\n";
-    for (const Row &row : kRows) {
-      text += std::string("| ") + row.name + " |";
-      for (int op = 0; op < 3; ++op)
+      text += "\n" + line + "\n";
+      for (const Row &row : kRows) {
+        std::string cells;
+        bool any = false;
         for (const Target *target : targets) {
           std::string cell = getCell(*target, row, op);
-          text += " " + (cell.empty() ? "-" : cell) + " |";
+          any |= !cell.empty();
+          cells += " " + cell + " |";
         }
-      text += "\n";
+        if (any)
+          text += std::string("| ") + row.name + " |" + cells + "\n";
+      }
     }
     return text;
   }
