@@ -31,24 +31,25 @@ static int64_t getTripCount(scf::ParallelOp op, unsigned d) {
 
 /// Scalar operations of one iteration, inner loops counted.
 static int64_t getBodyWork(Block &body) {
-  int64_t work = 0;
+  int64_t loops = 0, operations = 0;
   for (Operation &op : body) {
-    int64_t inner = 1;
     if (auto loop = dyn_cast<scf::ForOp>(op)) {
       auto trips = loop.getStaticTripCount();
-      inner = (trips ? int64_t(trips->getZExtValue()) : 64) *
-              getBodyWork(*loop.getBody());
+      loops += (trips ? int64_t(trips->getZExtValue()) : 64) *
+               getBodyWork(*loop.getBody());
     } else if (auto loop = dyn_cast<scf::ParallelOp>(op)) {
-      inner = getBodyWork(*loop.getBody());
+      int64_t inner = getBodyWork(*loop.getBody());
       for (unsigned d = 0; d < loop.getNumLoops(); ++d)
         inner *= getTripCount(loop, d);
+      loops += inner;
+    } else {
+      ++operations;
     }
-    work += inner;
-    if (work > (int64_t(1) << 40))
+    if (loops > (int64_t(1) << 40))
       break;
   }
   // Cheap bodies should not make address arithmetic look like work.
-  return std::max<int64_t>(1, work / 8);
+  return std::max<int64_t>(1, loops + operations / 8);
 }
 
 /// Replaces dimensions [first, end) by nested scf.for in a new body.

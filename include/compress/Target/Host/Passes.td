@@ -145,6 +145,21 @@ def CompressParallelizeLoops : Pass<"compress-parallelize-loops"> {
   ];
 }
 
+def CompressPromoteSums : Pass<"compress-promote-sums"> {
+  let summary = "Keeps what a loop reduces to in registers";
+  let description = [{
+    Where a `scf.for` loads an element of a buffer, computes with it and stores
+    it again, and touches that buffer nowhere else, the element is loaded before
+    the loop, carried through it, and stored after it. Buffers that were
+    allocated, or are views of a planned block, do not overlap with others that
+    are live.
+  }];
+  let dependentDialects = ["::mlir::scf::SCFDialect", "::mlir::memref::MemRefDialect"];
+  let statistics = [
+    Statistic<"numPromoted", "promoted", "Elements kept in registers">
+  ];
+}
+
 def CompressInsertDeallocations
     : Pass<"compress-insert-deallocations", "::mlir::ModuleOp"> {
   let summary = "Ownership-based deallocation of all but generated kernels";
