@@ -28,13 +28,10 @@ static constexpr int64_t kGoodPaddedBytes = 256 * 1024;
 static constexpr int64_t kCachedBytes = 1024 * 1024;
 /// Bytes of a panel that stay in the first-level cache for all tiles of a
 /// block.
-static constexpr int64_t kNearBytes = 24 * 1024;
+static constexpr int64_t kNearBytes = 32 * 1024;
 /// A panel of this size is better read from the second-level cache for every
 /// tile than sums are put aside.
 static constexpr int64_t kStreamedBytes = 160 * 1024;
-/// Blocks of an image that wait so much for a panel's way from memory that the
-/// next part of it is fetched in advance; among more that hardly counts.
-static constexpr int64_t kFetchingBlocks = 4;
 static constexpr int64_t kMaxFloatTaps = 64;
 
 namespace {
@@ -461,7 +458,7 @@ static void emitConvTask(KernelBuilder &k, const FloatConv &conv,
     // `index` on, `tiles` in all.
     auto fetch = [&](Value next, Value at, Value index,
                      int64_t tiles) -> std::optional<FloatPrefetch> {
-      if (!fetchesNext || plan.numBlocks > kFetchingBlocks)
+      if (!fetchesNext)
         return std::nullopt;
       index = k.add(index, k.div(k.sub(at, task.first), rows));
       return FloatPrefetch{
@@ -588,13 +585,18 @@ std::string compress::cpu::generateFloatConv(ModuleOp module,
                                                       : panels.tailVectors) -
                                       1]);
   int64_t count = conv.isDepthwise() ? 1 : panels.getCount() * conv.groups;
-  int64_t imageBytes = 4 * plan.given.image;
   int64_t weightBytes = 4 * conv.getPackedSize();
+  int64_t imageBytes = 4 * plan.given.image;
+  for (unsigned d = 0; d < 2; ++d)
+    if (conv.kernel[d] < conv.strides[d]) // the others are never read
+      imageBytes = imageBytes * conv.kernel[d] / conv.strides[d];
   // Neighbouring tasks share a block of pixels, or a panel of weights: whatever
-  // moves less through the cache.
-  bool sharesBlock = weightBytes <= kCachedBytes ||
+  // moves less through the cache. Images are there already, weights are not and
+  // can be fetched in advance when panels are shared.
+  bool sharesBlock = weightBytes <= kGoodPaddedBytes ||
                      (imageBytes > kCachedBytes &&
-                      weightBytes * plan.numBlocks <= imageBytes * count);
+                      (weightBytes <= kCachedBytes ||
+                       weightBytes * plan.numBlocks <= imageBytes * count));
   getOrCreateKernel(
       module, name, getParameterTypes(module.getContext(), conv),
       [&](KernelBuilder &k) {

@@ -1,6 +1,6 @@
 # REQUIRES: onnxruntime
 # RUN: %python %s %t reference
-# RUN: %python %s %t cpu Conv ConvTranspose Gemm MatMul MaxPool AveragePool GlobalAveragePool
+# RUN: %python %s %t cpu Conv ConvTranspose Gemm MatMul MaxPool AveragePool GlobalAveragePool ArgMax CumSum Softmax LogSoftmax LayerNormalization InstanceNormalization ReduceL2 ReduceLogSumExp ReduceMax ReduceMean ReduceProd ReduceSum
 # RUN: %python %s %t reference --dynamic
 """Compiles single operators in many variants and compares with ONNX Runtime.
 

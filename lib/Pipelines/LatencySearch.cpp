@@ -1,0 +1,176 @@
+//===- LatencySearch.cpp - Limits on the time -------------------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "LatencySearch.h"
+#include "PlanCosts.h"
+#include "compress/Search/LevelTable.h"
+#include "compress/Support/Format.h"
+#include "compress/Support/ProgressBar.h"
+
+using namespace mlir;
+using namespace compress;
+
+/// Levels that are predicted to take so much longer than another one need not
+/// be timed. Predictions are nearer than this (docs/CostModel.md).
+static constexpr double kSafeFactor = 3;
+
+/// Whether another level of the site is no larger, no less accurate and
+/// predicted to be much faster.
+static bool isBeaten(const Problem &problem, const SiteChoices &row,
+                     const Choice &choice, Quantity predicted) {
+  std::optional<Quantity> bytes = problem.lookupCost("bytes");
+  return llvm::any_of(row.choices, [&](const Choice &other) {
+    return other.excluded.empty() && other.error <= choice.error &&
+           (!bytes || other.costs[*bytes] <= choice.costs[*bytes]) &&
+           other.costs[predicted] * kSafeFactor < choice.costs[predicted];
+  });
+}
+
+/// What predictions of a site are multiplied by to be times of this machine.
+static double getPredictedScale(const SiteChoices &row, ArrayRef<Level> levels,
+                                Quantity predicted, double asFloat) {
+  for (auto [choice, level] : llvm::zip_equal(row.choices, levels))
+    if (level.isNone() && choice.costs[predicted] > 0)
+      return asFloat / choice.costs[predicted];
+  return 1;
+}
+
+llvm::Error LatencySearch::addSeconds(Problem &problem) {
+  auto timed = subject.timePlan(nullptr);
+  if (!timed)
+    return timed.takeError();
+  whole = *timed;
+  limit = request.maxLatency ? request.maxLatency->getSeconds(whole)
+                             : std::numeric_limits<double>::infinity();
+  seconds = problem.costs.size();
+  problem.costs.push_back({"seconds"});
+  Level none = llvm::cantFail(Level::parse("f32"));
+  double sites = 0;
+  std::optional<Quantity> predicted = problem.lookupCost(kPredictedSeconds);
+  size_t numTimed = 0, numPredicted = 0;
+  ProgressBar bar("time", problem.sites.size());
+  for (auto [index, site, row] :
+       llvm::enumerate(subject.sites.sites, problem.sites)) {
+    auto asFloat = subject.timeSite(site, none);
+    if (!asFloat)
+      return asFloat.takeError();
+    sites += *asFloat;
+    for (auto [choice, level] : llvm::zip_equal(row.choices, request.levels)) {
+      choice.costs.push_back(*asFloat);
+      if (!choice.excluded.empty() || level.isNone())
+        continue;
+      if (predicted && isBeaten(problem, row, choice, *predicted)) {
+        // Nobody will choose it, so its time need not be known well.
+        double scale =
+            getPredictedScale(row, request.levels, *predicted, *asFloat);
+        choice.costs.back() = choice.costs[*predicted] * scale;
+        ++numPredicted;
+        continue;
+      }
+      ++numTimed;
+      auto time = subject.timeSite(site, level);
+      if (!time)
+        choice.excluded = llvm::toString(time.takeError());
+      else
+        choice.costs.back() = *time;
+    }
+    bar.update(index + 1);
+  }
+  bar.finish();
+  rest = whole - sites;
+  if (request.maxLatency)
+    problem.setLimit(seconds, limit - rest);
+  notes.push_back(
+      "--max-latency: the float model takes " + formatDuration(whole) +
+      ", of which its sites, timed alone, " + formatDuration(sites));
+  if (numPredicted)
+    notes.push_back("--max-latency: " + std::to_string(numTimed) +
+                    " times of levels at sites were measured; " +
+                    std::to_string(numPredicted) +
+                    " are predicted to be far slower than a better level");
+  return llvm::Error::success();
+}
+
+llvm::Expected<double> LatencySearch::time(const Problem &problem,
+                                           const Assignment &assignment) {
+  auto known = timed.find(assignment.choices);
+  if (known != timed.end())
+    return known->second;
+  Plan plan = makePlan(subject.sites.sites, problem, assignment);
+  auto time = subject.timePlan(&plan);
+  if (!time)
+    return time.takeError();
+  return timed[assignment.choices] = *time;
+}
+
+llvm::Expected<Assignment> LatencySearch::run(Problem &problem) {
+  constexpr int maxAttempts = 6;
+  double best = std::numeric_limits<double>::infinity();
+  auto check = [&](const Assignment &found) -> llvm::Expected<bool> {
+    auto measured = time(problem, found);
+    if (!measured)
+      return measured.takeError();
+    best = std::min(best, *measured);
+    if (*measured > limit)
+      return false;
+    notes.push_back(
+        "--max-latency: predicted " +
+        formatDuration(found.get(seconds) + rest) + ", measured " +
+        formatDuration(*measured) + "; " + std::to_string(timed.size()) +
+        (timed.size() == 1 ? " plan was" : " plans were") + " timed");
+    return true;
+  };
+  double allowed = limit - rest;
+  for (int attempt = 0; attempt < maxAttempts; ++attempt) {
+    problem.setLimit(seconds, allowed);
+    auto found = request.search->solve(problem, {request.seed});
+    if (!found) {
+      llvm::consumeError(found.takeError());
+      break;
+    }
+    auto good = check(*found);
+    if (!good)
+      return good.takeError();
+    if (*good)
+      return *found;
+    // Sums predict differences well: what is too much comes off, and the next
+    // answer is another one.
+    double excess = timed[found->choices] - limit;
+    allowed = std::min(allowed - excess,
+                       found->get(seconds) * (1 - 1e-6) - excess / 2);
+  }
+  // The fastest by the sum, and each level alone: what neighbours share makes
+  // uniform plans faster than their sum. Other limits are kept.
+  Problem fast = problem;
+  fast.removeLimit(seconds);
+  fast.objective = seconds;
+  auto fastest = request.search->solve(fast, {request.seed});
+  if (!fastest)
+    return fastest.takeError();
+  std::vector<Assignment> candidates = {std::move(*fastest)};
+  fast.objective = problem.objective;
+  for (size_t level = 0; level < request.levels.size(); ++level)
+    if (auto uniform = makeUniform(fast, level))
+      candidates.push_back(std::move(*uniform));
+  llvm::sort(candidates, [](const Assignment &a, const Assignment &b) {
+    return std::tie(a.error, a.choices) < std::tie(b.error, b.choices);
+  });
+  for (const Assignment &candidate : candidates) {
+    auto good = check(candidate);
+    if (!good)
+      return good.takeError();
+    if (*good) {
+      problem.setLimit(seconds, candidate.get(seconds));
+      return candidate;
+    }
+  }
+  char speed[48];
+  std::snprintf(speed, sizeof speed, " (measured, %.2fx as fast as float)",
+                whole / best);
+  return llvm::createStringError(
+      "infeasible: at most " + formatDuration(limit) + " asked for, best is " +
+      formatDuration(best) + speed);
+}

@@ -1,0 +1,48 @@
+//===- LatencySearch.h - Limits on the time ---------------------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef COMPRESS_LIB_PIPELINES_LATENCYSEARCH_H
+#define COMPRESS_LIB_PIPELINES_LATENCYSEARCH_H
+
+#include "ChoosePlan.h"
+#include <map>
+
+namespace compress {
+
+/// Keeps a limit on the time of the whole model. Sites are timed alone, which
+/// leaves out what they share (caches, fused operations), so what is found is
+/// timed as a whole and the limit on the sum corrected until it is kept.
+class LatencySearch {
+public:
+  LatencySearch(const PlanRequest &request, const PlanSubject &subject,
+                std::vector<std::string> &notes)
+      : request(request), subject(subject), notes(notes) {}
+
+  /// Adds the cost "seconds" and its limit.
+  llvm::Error addSeconds(Problem &problem);
+  /// Another limit for `run`.
+  double setLimit(const LatencyLimit &latency) {
+    return limit = latency.getSeconds(whole);
+  }
+  /// Corrects the limit of `problem`, which is that of the answer at the end.
+  llvm::Expected<Assignment> run(Problem &problem);
+
+private:
+  llvm::Expected<double> time(const Problem &problem,
+                              const Assignment &assignment);
+
+  const PlanRequest &request;
+  const PlanSubject &subject;
+  std::vector<std::string> &notes;
+  Quantity seconds = 0;
+  /// The limit, the time of the float model, and of what is no site.
+  double limit = 0, whole = 0, rest = 0;
+  std::map<std::vector<unsigned>, double> timed;
+};
+
+} // namespace compress
+
+#endif // COMPRESS_LIB_PIPELINES_LATENCYSEARCH_H
