@@ -45,6 +45,7 @@ public:
 
   void populateClaimPatterns(RewritePatternSet &patterns,
                              const TargetOptions &options) const override {
+    populateCPUWidenPatterns(patterns);
     populateCPUQuantizedPatterns(patterns, options);
     populateCPUFloatPatterns(patterns, options);
     populateCPUSparsePatterns(patterns, options);
