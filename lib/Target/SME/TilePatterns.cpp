@@ -36,9 +36,8 @@ static constexpr int64_t kFewRows = 4;
 /// Below so many multiplications threads do not pay.
 static constexpr int64_t kSmallWork = 1 << 16;
 
-/// Fails, and in the end says why the CPU computes `op`.
-static LogicalResult leave(PatternRewriter &rewriter, Operation *op,
-                           bool isLast, const Twine &reason) {
+LogicalResult compress::sme::leave(PatternRewriter &rewriter, Operation *op,
+                                   bool isLast, const Twine &reason) {
   if (isLast)
     op->setAttr(kRemarkAttr, rewriter.getStringAttr(reason));
   return rewriter.notifyMatchFailure(op, reason);
