@@ -69,6 +69,15 @@ assert error < (2e-2 if level == "int8-dynamic" else 1e-5), error
 agree = (first.argmax(-1) == here.argmax(-1)).mean()
 assert agree > 0.98, agree
 
+# What a caller has in ZA is saved where the caller said.
+if name == "digits":
+    aarch64("gcc", "-O1", "-Wall", "-Werror", "-I", include, inputs / "lazy-za.c", "-o",
+            work / "lazy-za", "-ldl")
+    saved = subprocess.run(["qemu-aarch64", "-L", "/usr/aarch64-linux-gnu", "-cpu", "max",
+                            str(work / "lazy-za"), str(library)], check=True,
+                           stdout=subprocess.PIPE, text=True).stdout
+    assert saved == "saved\n", saved
+
 # It does not run here, which is said.
 shown = support.invoke("compress-run", work / "sme", "--input", work / "samples.npz")
 assert shown.returncode == 1 and "error" in shown.stderr, shown

@@ -72,9 +72,11 @@ struct LoopGroups {
 };
 
 struct TileContract : public OpRewritePattern<ContractOp> {
-  // Before the patterns of the CPU.
-  TileContract(MLIRContext *context, bool isLast)
-      : OpRewritePattern(context, /*benefit=*/10), isLast(isLast) {}
+  // Before the patterns of the CPU, but for few rows of what is encoded, which
+  // are better than the reference semantics at most.
+  TileContract(MLIRContext *context, bool isLast, bool takesFew = false)
+      : OpRewritePattern(context, /*benefit=*/takesFew ? 0 : 10),
+        isLast(isLast), takesFew(takesFew) {}
 
   LogicalResult matchAndRewrite(ContractOp op,
                                 PatternRewriter &rewriter) const override {
@@ -104,7 +106,9 @@ struct TileContract : public OpRewritePattern<ContractOp> {
     auto isFew = [](int64_t size) {
       return !ShapedType::isDynamic(size) && size < kFewRows;
     };
-    if (isFew(rows) || isFew(columns))
+    bool isEncoded = isa<CompressedTensorType>(op.getLhs().getType()) ||
+                     isa<CompressedTensorType>(op.getRhs().getType());
+    if ((isFew(rows) || isFew(columns)) && !(takesFew && isEncoded))
       return leave(rewriter, op, isLast,
                    "one of its sides has fewer than 4 rows");
     int64_t sums = count(groups->sums), batch = count(groups->batch);
@@ -382,11 +386,14 @@ private:
     Value left, right, sums;
   };
 
-  bool isLast;
+  bool isLast, takesFew;
 };
 } // namespace
 
 void compress::sme::populateTilePatterns(RewritePatternSet &patterns,
                                          bool isLast) {
   patterns.add<TileContract>(patterns.getContext(), isLast);
+  if (isLast)
+    patterns.add<TileContract>(patterns.getContext(), isLast,
+                               /*takesFew=*/true);
 }
