@@ -191,6 +191,37 @@ const Feature features[] = {
     {"sme-i16i64", 1, 24}, {"sme-f64f64", 1, 25}, {"sme2", 1, 37},
 };
 
+/// Whether an outer product of bytes is what it should be: QEMU 7 gets those
+/// wrong that are not on the diagonal.
+bool multipliesRight() {
+  uint64_t control; // SVCR: streaming mode, and whether ZA holds something
+  asm volatile("mrs %0, s3_3_c4_c2_2" : "=r"(control));
+  if (control)
+    return true;
+  // The largest vectors have 64 words.
+  int32_t rows[2][64] = {};
+  asm volatile(".arch_extension sme\n"
+               "smstart\n"
+               "ptrue p0.b\n"
+               "index z0.b, #0, #1\n"
+               "zero {za}\n"
+               "smopa za0.s, p0/m, p0/m, z0.b, z0.b\n"
+               "mov w12, #0\n"
+               "st1w {za0h.s[w12, 0]}, p0, [%0]\n"
+               "st1w {za0h.s[w12, 1]}, p0, [%1]\n"
+               "smstop\n"
+               :
+               : "r"(rows[0]), "r"(rows[1])
+               : "memory", "x12", "p0", "v0", "v1", "v2", "v3", "v4", "v5",
+                 "v6", "v7", "v8", "v9", "v10", "v11", "v12", "v13", "v14",
+                 "v15", "v16", "v17", "v18", "v19", "v20", "v21", "v22", "v23",
+                 "v24", "v25", "v26", "v27", "v28", "v29", "v30", "v31");
+  return rows[0][0] == 0 * 0 + 1 * 1 + 2 * 2 + 3 * 3 &&
+         rows[0][1] == 0 * 4 + 1 * 5 + 2 * 6 + 3 * 7 &&
+         rows[1][0] == rows[0][1] &&
+         rows[1][1] == 4 * 4 + 5 * 5 + 6 * 6 + 7 * 7;
+}
+
 bool hasFeature(const char *name, size_t length) {
   static const unsigned long words[2] = {getauxval(AT_HWCAP),
                                          getauxval(AT_HWCAP2)};
@@ -200,10 +231,24 @@ bool hasFeature(const char *name, size_t length) {
   return false;
 }
 
+/// Why a feature cannot be used although it is there, or null.
+const char *whyBroken(const char *name, size_t length) {
+  if (length != 3 || std::memcmp(name, "sme", 3))
+    return nullptr;
+  static const bool isRight = multipliesRight();
+  return isRight ? nullptr
+                 : " (here smopa gives wrong results; QEMU is right from "
+                   "version 10 on)";
+}
+
 #else
 
 bool hasFeature(const char *, size_t) { return false; }
 
+#endif
+
+#if !defined(__aarch64__) || !defined(__linux__)
+const char *whyBroken(const char *, size_t) { return nullptr; }
 #endif
 
 /// Whether the user asks to do without.
@@ -230,11 +275,17 @@ std::string compress::runtime::missingCPUFeatures(const char *list) {
       ++name;
       --nameLength;
     }
-    if (nameLength && *name != '-' &&
-        (!hasFeature(name, nameLength) || isDisabled(name, nameLength))) {
-      if (!missing.empty())
-        missing += ',';
-      missing.append(name, nameLength);
+    if (nameLength && *name != '-') {
+      bool isThere =
+          hasFeature(name, nameLength) && !isDisabled(name, nameLength);
+      const char *broken = isThere ? whyBroken(name, nameLength) : nullptr;
+      if (!isThere || broken) {
+        if (!missing.empty())
+          missing += ',';
+        missing.append(name, nameLength);
+        if (broken)
+          missing += broken;
+      }
     }
     p += length;
     if (*p == ',')

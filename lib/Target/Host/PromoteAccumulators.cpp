@@ -26,7 +26,7 @@ using namespace mlir;
 using namespace compress;
 
 /// The buffer that `memref` shows all or a part of; null if that is unknown.
-/// Different buffers do not overlap: of the views of a block, which
+/// One that is allocated here overlaps no other. Of the views of a block, which
 /// compress-plan-memory makes, those that overlap are not in use together.
 static Value getBuffer(Value memref) {
   while (auto view = memref.getDefiningOp<ViewLikeOpInterface>()) {
@@ -44,10 +44,23 @@ static Value getBuffer(Value memref) {
              : Value();
 }
 
+/// Whether nobody else has this buffer, unlike an argument.
+static bool isOwn(Value buffer) {
+  return isa_and_present<memref::AllocOp, memref::AllocaOp, memref::ViewOp>(
+      buffer.getDefiningOp());
+}
+
 namespace {
 /// What a loop reads and writes, by buffer.
 struct Accesses {
   llvm::DenseMap<Value, SmallVector<Operation *>> byBuffer;
+
+  /// Whether a buffer may be read or written by another name: as the block that
+  /// it is a view of.
+  bool hasOtherName(Value buffer) const {
+    auto view = buffer.getDefiningOp<memref::ViewOp>();
+    return view && byBuffer.contains(getBuffer(view.getSource()));
+  }
 
   /// Fails if something else than loads and stores of known buffers touches
   /// memory.
@@ -94,9 +107,9 @@ private:
       return;
     for (memref::StoreOp store :
          llvm::to_vector(loop.getBody()->getOps<memref::StoreOp>())) {
-      ArrayRef<Operation *> all =
-          accesses.byBuffer[getBuffer(store.getMemRef())];
-      if (all.size() != 2)
+      Value buffer = getBuffer(store.getMemRef());
+      ArrayRef<Operation *> all = accesses.byBuffer[buffer];
+      if (all.size() != 2 || !isOwn(buffer) || accesses.hasOtherName(buffer))
         continue;
       auto load = dyn_cast<memref::LoadOp>(all[0] == store ? all[1] : all[0]);
       if (!load || load->getBlock() != store->getBlock() ||

@@ -244,6 +244,10 @@ func::FuncOp compress::sme::getOuterProduct(ModuleOp module, Product product) {
   // Streaming mode and ZA are on between its entry and its exit.
   for (StringRef attribute : {"arm_locally_streaming", "arm_new_za"})
     function->setAttr(attribute, builder.getUnitAttr());
+  // LLVM 22 does not count the call to __arm_tpidr2_save when it looks whether
+  // the return address must be saved; with a frame pointer it is.
+  function->setAttr("passthrough", builder.getArrayAttr(builder.getStrArrayAttr(
+                                       {"frame-pointer", "all"})));
   function->setAttr(kGeneratedAttr, builder.getUnitAttr());
   Writer(function, product).write();
   StringRef assembly = LLVM::LLVMDialect::getModuleLevelAsmAttrName();

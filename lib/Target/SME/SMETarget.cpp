@@ -93,11 +93,13 @@ public:
   void populateClaimPatterns(RewritePatternSet &patterns,
                              const TargetOptions &options) const override {
     sme::populateTilePatterns(patterns, /*isLast=*/false);
+    sme::populateTileGather(patterns, /*isLast=*/false);
     cpu->populateClaimPatterns(patterns, options);
   }
   void populateFallbackPatterns(RewritePatternSet &patterns,
                                 const TargetOptions &options) const override {
     sme::populateTilePatterns(patterns, /*isLast=*/true);
+    sme::populateTileGather(patterns, /*isLast=*/true);
     cpu->populateFallbackPatterns(patterns, options);
   }
 

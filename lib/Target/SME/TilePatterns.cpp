@@ -36,9 +36,8 @@ static constexpr int64_t kFewRows = 4;
 /// Below so many multiplications threads do not pay.
 static constexpr int64_t kSmallWork = 1 << 16;
 
-/// Fails, and in the end says why the CPU computes `op`.
-static LogicalResult leave(PatternRewriter &rewriter, Operation *op,
-                           bool isLast, const Twine &reason) {
+LogicalResult compress::sme::leave(PatternRewriter &rewriter, Operation *op,
+                                   bool isLast, const Twine &reason) {
   if (isLast)
     op->setAttr(kRemarkAttr, rewriter.getStringAttr(reason));
   return rewriter.notifyMatchFailure(op, reason);
@@ -73,9 +72,11 @@ struct LoopGroups {
 };
 
 struct TileContract : public OpRewritePattern<ContractOp> {
-  // Before the patterns of the CPU.
-  TileContract(MLIRContext *context, bool isLast)
-      : OpRewritePattern(context, /*benefit=*/10), isLast(isLast) {}
+  // Before the patterns of the CPU, but for few rows of what is encoded, which
+  // are better than the reference semantics at most.
+  TileContract(MLIRContext *context, bool isLast, bool takesFew = false)
+      : OpRewritePattern(context, /*benefit=*/takesFew ? 0 : 10),
+        isLast(isLast), takesFew(takesFew) {}
 
   LogicalResult matchAndRewrite(ContractOp op,
                                 PatternRewriter &rewriter) const override {
@@ -105,7 +106,9 @@ struct TileContract : public OpRewritePattern<ContractOp> {
     auto isFew = [](int64_t size) {
       return !ShapedType::isDynamic(size) && size < kFewRows;
     };
-    if (isFew(rows) || isFew(columns))
+    bool isEncoded = isa<CompressedTensorType>(op.getLhs().getType()) ||
+                     isa<CompressedTensorType>(op.getRhs().getType());
+    if ((isFew(rows) || isFew(columns)) && !(takesFew && isEncoded))
       return leave(rewriter, op, isLast,
                    "one of its sides has fewer than 4 rows");
     int64_t sums = count(groups->sums), batch = count(groups->batch);
@@ -383,11 +386,14 @@ private:
     Value left, right, sums;
   };
 
-  bool isLast;
+  bool isLast, takesFew;
 };
 } // namespace
 
 void compress::sme::populateTilePatterns(RewritePatternSet &patterns,
                                          bool isLast) {
   patterns.add<TileContract>(patterns.getContext(), isLast);
+  if (isLast)
+    patterns.add<TileContract>(patterns.getContext(), isLast,
+                               /*takesFew=*/true);
 }

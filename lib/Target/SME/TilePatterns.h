@@ -11,11 +11,17 @@
 
 namespace compress::sme {
 
-/// Claims of contractions as outer products, and of lookups in encoded tables.
-/// With `isLast`, constants that cannot be read element by element are decoded
-/// when the model is loaded; without, they are left to the rules of their
-/// encodings.
+/// Claims of contractions as outer products. With `isLast`, constants that
+/// cannot be read element by element are decoded when the model is loaded;
+/// without, they are left to the rules of their encodings.
 void populateTilePatterns(mlir::RewritePatternSet &patterns, bool isLast);
+/// Claims of lookups, likewise.
+void populateTileGather(mlir::RewritePatternSet &patterns, bool isLast);
+
+/// Fails, and in the end says why the CPU computes `op` by the reference
+/// semantics, unless the CPU's patterns take it.
+mlir::LogicalResult leave(mlir::PatternRewriter &rewriter, mlir::Operation *op,
+                          bool isLast, const llvm::Twine &reason);
 
 } // namespace compress::sme
 

@@ -68,16 +68,20 @@ func.func @two(%in: memref<16xf32>) -> (memref<f32>, memref<index>) {
 
 // What has to stay in memory: a place that moves, a buffer that is read
 // elsewhere too (or by another name), one that is stored on a condition, one
-// that is stored before it is loaded, and loops that do something unknown.
+// that is stored before it is loaded, one that may be anybody's, and loops that
+// do something unknown.
 // CHECK-LABEL: func.func @stay
 // CHECK-NOT: iter_args
 // CHECK: return
 func.func private @unknown()
-func.func @stay(%in: memref<16xf32>, %out: memref<16xf32>, %where: i1) {
+func.func @stay(%in: memref<16xf32>, %given: memref<16xf32>,
+                %block: memref<64xi8>, %where: i1) -> memref<16xf32> {
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
   %c15 = arith.constant 15 : index
+  %out = memref.alloc() : memref<16xf32>
   %other = memref.cast %out : memref<16xf32> to memref<?xf32>
+  %view = memref.view %block[%c0][] : memref<64xi8> to memref<16xi8>
   scf.for %i = %c0 to %c15 step %c1 {
     %x = memref.load %in[%i] : memref<16xf32>
     %s = memref.load %out[%i] : memref<16xf32>
@@ -89,6 +93,12 @@ func.func @stay(%in: memref<16xf32>, %out: memref<16xf32>, %where: i1) {
     %s = memref.load %out[%c15] : memref<16xf32>
     %t = arith.addf %s, %x : f32
     memref.store %t, %out[%c15] : memref<16xf32>
+  }
+  scf.for %i = %c0 to %c15 step %c1 {
+    %x = memref.load %block[%i] : memref<64xi8>
+    %s = memref.load %view[%c15] : memref<16xi8>
+    %t = arith.addi %s, %x : i8
+    memref.store %t, %view[%c15] : memref<16xi8>
   }
   scf.for %i = %c0 to %c15 step %c1 {
     %x = memref.load %in[%i] : memref<16xf32>
@@ -105,10 +115,16 @@ func.func @stay(%in: memref<16xf32>, %out: memref<16xf32>, %where: i1) {
   }
   scf.for %i = %c0 to %c15 step %c1 {
     %x = memref.load %in[%i] : memref<16xf32>
+    %s = memref.load %given[%c15] : memref<16xf32>
+    %t = arith.addf %s, %x : f32
+    memref.store %t, %given[%c15] : memref<16xf32>
+  }
+  scf.for %i = %c0 to %c15 step %c1 {
+    %x = memref.load %in[%i] : memref<16xf32>
     %s = memref.load %out[%c15] : memref<16xf32>
     func.call @unknown() : () -> ()
     %t = arith.addf %s, %x : f32
     memref.store %t, %out[%c15] : memref<16xf32>
   }
-  return
+  return %out : memref<16xf32>
 }

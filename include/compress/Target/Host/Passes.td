@@ -206,9 +206,9 @@ def CompressPromoteAccumulators
     loop carries: loaded before the loop, stored after it. Such loops are the
     reductions of `linalg`; LLVM vectorizes them then.
 
-    Buffers are told apart by where they are made. Views of one block count as
-    different buffers, as `compress-plan-memory` makes them. Loops with other
-    effects than loads and stores stay, and so do generated kernels.
+    Only buffers that the function allocates, or that are views of a block as
+    `compress-plan-memory` makes them, are known to overlap no other. Loops with
+    other effects than loads and stores stay, and so do generated kernels.
   }];
   let dependentDialects = ["::mlir::memref::MemRefDialect",
                            "::mlir::scf::SCFDialect"];
