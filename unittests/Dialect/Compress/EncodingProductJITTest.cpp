@@ -603,10 +603,10 @@ TEST_P(EmulatedKernels, ManyRows) { check(21); }
 // Two of four along the sum, for instructions that skip zeros, and along the
 // other axis.
 TEST_P(EmulatedKernels, TwoOfFour) {
-  checkErrors(getItems({37, 70}, {"sparse<nm<2:4, axis = 0>, of = f32>",
-                                  "sparse<nm<2:4>, of = f32>",
-                                  "sparse<nm<2:4, axis = 0>, of = bf16>",
-                                  "sparse<nm<2:4>, of = f16>"}),
+  if (GetParam() == "vulkan:waves")
+    GTEST_SKIP() << "no such instructions";
+  checkErrors(getItems({37, 70}, {"sparse<nm<2:4, axis = 0>, of = f16>",
+                                  "sparse<nm<2:4>, of = bf16>"}),
               21);
 }
 
