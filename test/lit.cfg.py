@@ -13,7 +13,8 @@
 #   asan                              the build is sanitized
 #   ptxas                             NVIDIA's assembler is there
 # Substitutions: %python, %browser, %examples (the examples folder), %integration
-# (test/Integration, for its support.py), %build (the build folder), %mlir_runner_libs (what `mlir-runner --shared-libs` needs to print
+# (test/Integration, for its support.py), %benchmark (the folder), %build (the build
+# folder), %mlir_runner_libs (what `mlir-runner --shared-libs` needs to print
 # tensors), and the path of every tool of ours.
 import os
 import platform
@@ -48,6 +49,7 @@ tools += [ToolSubst(name) for name in ("FileCheck", "not", "mlir-opt", "mlir-run
 llvm_config.add_tool_substitutions(tools, [tools_dir, config.llvm_tools_dir])
 config.substitutions.append(("%examples", os.path.join(config.compress_source_dir, "examples")))
 config.substitutions.append(("%integration", os.path.join(config.test_source_root, "Integration")))
+config.substitutions.append(("%benchmark", os.path.join(config.compress_source_dir, "benchmark")))
 config.substitutions.append(("%build", config.compress_build_dir))
 mlir_libraries = os.path.join(os.path.dirname(config.llvm_tools_dir), "lib")
 config.substitutions.append(("%mlir_runner_libs", ",".join(

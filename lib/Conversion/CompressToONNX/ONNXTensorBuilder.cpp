@@ -20,6 +20,7 @@
 #include "Grouping.h"
 #include "compress/Dialect/Compress/IR/Encoding.h"
 #include "compress/Dialect/Compress/IR/Hadamard.h"
+#include "compress/Dialect/Compress/IR/StretchedShape.h"
 #include "compress/Dialect/ONNX/IR/ONNXOps.h"
 #include "compress/Dialect/ONNX/Transforms/Node.h"
 
@@ -27,13 +28,6 @@ using namespace mlir;
 using namespace compress;
 
 namespace {
-
-SmallVector<int64_t> stretch(ArrayRef<int64_t> a, ArrayRef<int64_t> b) {
-  SmallVector<int64_t> shape;
-  for (auto [x, y] : llvm::zip_equal(a, b))
-    shape.push_back(x == 1 ? y : x);
-  return shape;
-}
 
 /// Whether integers, followed back through operators that only move them, are
 /// constants in [0, end).
@@ -397,7 +391,7 @@ private:
     StringRef direction = op == TensorBinary::Shl ? "LEFT" : "RIGHT";
     Value value =
         node("BitShift", {g.cast(a.value, bits), g.cast(b.value, bits)},
-             stretch(a.shape, b.shape), bits,
+             getStretchedShape(a.shape, b.shape), bits,
              g.stringAttr("direction", direction))
             .value;
     value = g.cast(value, a.elementType);

@@ -62,27 +62,13 @@ protected:
           {number(b, loc, -1), x, number(b, loc, mask), number(b, loc, 31)});
     };
     using Element = MatrixInstruction::Element;
-    for (Element element : {Element::BF16, Element::I8}) {
-      MatrixInstruction matrix = getPTXInstruction(element);
-      matrix.emit = [element](OpBuilder &b, Location loc, ValueRange x,
-                              ValueRange y, ValueRange c) {
-        SmallVector<Value> arguments(x);
-        llvm::append_range(arguments, y);
-        llvm::append_range(arguments, c);
-        auto type = LLVM::LLVMStructType::getLiteral(
-            b.getContext(), SmallVector<Type>(c.getTypes()));
-        Value all =
-            call(b, loc,
-                 element == Element::I8 ? "llvm.nvvm.mma.m16n8k32.row.col.s8"
-                                        : "llvm.nvvm.mma.m16n8k16.row.col.bf16",
-                 type, arguments);
-        SmallVector<Value> result;
-        for (int64_t i = 0; i < int64_t(c.size()); ++i)
-          result.push_back(LLVM::ExtractValueOp::create(b, loc, all, i));
-        return result;
-      };
-      warp.matrices.push_back(std::move(matrix));
-    }
+    warp.matrices = {getPTXInstruction(Element::BF16),
+                     getPTXInstruction(Element::I8)};
+    warp.matrices[0].emit = multiplyBy("llvm.nvvm.mma.m16n8k16.row.col.bf16");
+    warp.matrices[1].emit = multiplyBy("llvm.nvvm.mma.m16n8k32.row.col.s8");
+    warp.sparseMatrices = {getPTXSparseInstruction()};
+    warp.sparseMatrices[0].emit =
+        multiplyBy("llvm.nvvm.mma.sp.m16n8k32.row.col.bf16", /*isSparse=*/true);
     warp.copyAsync = [](OpBuilder &b, Location loc, Value shared, Value to,
                         Value buffer, Value from) {
       call(b, loc, "llvm.nvvm.cp.async.cg.shared.global.16",
@@ -107,6 +93,26 @@ private:
     return LLVM::CallIntrinsicOp::create(b, loc, type,
                                          b.getStringAttr(intrinsic), arguments)
         .getResult(0);
+  }
+  /// Emits an instruction that takes a, b, c and, if a is sparse, positions and
+  /// the selector of the lanes that have them.
+  static decltype(MatrixInstruction::emit) multiplyBy(StringRef intrinsic,
+                                                      bool isSparse = false) {
+    return [=](OpBuilder &b, Location loc, ValueRange x, ValueRange y,
+               ValueRange c) {
+      SmallVector<Value> arguments(isSparse ? x.drop_back() : x);
+      llvm::append_range(arguments, y);
+      llvm::append_range(arguments, c);
+      if (isSparse)
+        arguments.append({x.back(), number(b, loc, 0)});
+      auto type = LLVM::LLVMStructType::getLiteral(
+          b.getContext(), SmallVector<Type>(c.getTypes()));
+      Value all = call(b, loc, intrinsic, type, arguments);
+      SmallVector<Value> result;
+      for (int64_t i = 0; i < int64_t(c.size()); ++i)
+        result.push_back(LLVM::ExtractValueOp::create(b, loc, all, i));
+      return result;
+    };
   }
   static void call(OpBuilder &b, Location loc, StringRef intrinsic,
                    ValueRange arguments) {

@@ -6,6 +6,7 @@
 
 #include "LazyTensor.h"
 #include "compress/Dialect/Compress/IR/Grouping.h"
+#include "compress/Dialect/Compress/IR/StretchedShape.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -97,6 +98,12 @@ LazyTensorBuilder::getNumber(Type storage) {
       // By parts, since the device may flush f32 subnormals, or have no f16.
       OpBuilder &b = k.b;
       Location loc = k.loc;
+      if (k.device.hasHalf) {
+        Value half =
+            arith::TruncIOp::create(b, loc, b.getIntegerType(16), bits);
+        half = arith::BitcastOp::create(b, loc, b.getF16Type(), half);
+        return arith::ExtFOp::create(b, loc, f32, half);
+      }
       Value sign = k.shiftLeft(k.bitAnd(bits, 0x8000), 16);
       Value exponent = k.bitAnd(k.shiftRight(bits, 10), 0x1f);
       Value mantissa = k.bitAnd(bits, 0x3ff);
@@ -442,14 +449,6 @@ DenseValue LazyTensorBuilder::concat(ArrayRef<DenseValue> parts, int64_t axis) {
     }
     return result;
   });
-}
-
-static SmallVector<int64_t> getStretchedShape(ArrayRef<int64_t> a,
-                                              ArrayRef<int64_t> b) {
-  SmallVector<int64_t> shape;
-  for (auto [x, y] : llvm::zip_equal(a, b))
-    shape.push_back(x == 1 ? y : x);
-  return shape;
 }
 
 DenseValue LazyTensorBuilder::binary(TensorBinary op, const DenseValue &a,

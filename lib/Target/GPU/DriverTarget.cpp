@@ -5,6 +5,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "compress/Target/GPU/DriverTarget.h"
+#include "WarpProduct.h"
+#include "compress/Target/Contraction.h"
 #include "compress/Target/GPU/Passes.h"
 #include "compress/Target/Host/Passes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -46,6 +48,7 @@ DeviceInterface DriverTarget::makeDevice(MLIRContext *context, StringRef launch,
   device.maxBuffers = 64;
   device.hasFlatGrid = true;
   device.contracts = true;
+  device.hasHalf = true;
   device.bufferSpace = Builder(context).getI64IntegerAttr(kGlobalSpace);
   device.peaks = {chip->bytesPerSecond, chip->floatOps, chip->halfOps,
                   chip->byteOps};
@@ -126,8 +129,13 @@ void DriverTarget::populateFallbackPatterns(RewritePatternSet &patterns,
 }
 
 std::optional<double>
-DriverTarget::estimateSeconds(ContractOp, const TargetOptions &) const {
-  return std::nullopt;
+DriverTarget::estimateSeconds(ContractOp op, const TargetOptions &) const {
+  if (llvm::is_contained(compress::getLoopExtents(op), ShapedType::kDynamic))
+    return std::nullopt;
+  // A launch, and the wait for it.
+  constexpr double launch = 5e-6;
+  DeviceInterface device = getDevice(op.getContext());
+  return launch + device::chooseProductKernel(op, device).seconds;
 }
 
 void DriverTarget::buildLoweringPipeline(OpPassManager &pm,

@@ -34,6 +34,16 @@ compress::getPTXInstruction(MatrixInstruction::Element element) {
   return result;
 }
 
+MatrixInstruction compress::getPTXSparseInstruction() {
+  MatrixInstruction result =
+      getPTXInstruction(MatrixInstruction::Element::BF16);
+  result.k = 32;
+  result.isSparse = true;
+  result.b.rows = {0, 0, 0, 0};
+  result.b.columns = {0, 8, 16, 24};
+  return result;
+}
+
 MatrixInstruction
 compress::getMFMAInstruction(MatrixInstruction::Element element,
                              int64_t words) {

@@ -105,6 +105,8 @@ SmallVector<Value> Warp::multiply(const MatrixInstruction &instruction,
                                   ValueRange a, ValueRange b, ValueRange c) {
   if (instruction.emit)
     return instruction.emit(k.b, k.loc, a, b, c);
+  if (instruction.isSparse)
+    return emulateSparse(instruction, a, b, c);
   // Both matrices go to memory by where the layout says that they are.
   int64_t perWord = instruction.getPerWord(), words = instruction.k / perWord;
   int64_t perWarp = (instruction.m + instruction.n) * words;
@@ -138,6 +140,68 @@ SmallVector<Value> Warp::multiply(const MatrixInstruction &instruction,
                     ? Value(arith::MulFOp::create(k.b, k.loc, left, right))
                     : k.mul(left, right);
             sum = addValues(k, sum, product);
+          }
+          return sum;
+        }));
+  }
+  return result;
+}
+
+SmallVector<Value> Warp::emulateSparse(const MatrixInstruction &instruction,
+                                       ValueRange a, ValueRange b,
+                                       ValueRange c) {
+  // Words of a row: stored values, positions of 16 columns each, b.
+  int64_t stored = instruction.k / 4, halves = instruction.k / 16,
+          words = instruction.k / 2;
+  int64_t perWarp = instruction.m * (stored + halves) + instruction.n * words;
+  Value memory = getScratch(perWarp * numWarps);
+  Value firstA = k.mul(warp, perWarp);
+  Value firstP = k.add(firstA, instruction.m * stored);
+  Value firstB = k.add(firstP, instruction.m * halves);
+  barrier();
+  for (auto [r, word] : llvm::enumerate(a.drop_back())) {
+    Value at = k.add(k.mul(getRow(instruction.a, r), stored),
+                     k.div(getColumn(instruction.a, r), 2));
+    store(word, memory, k.add(firstA, at));
+  }
+  for (auto [r, word] : llvm::enumerate(b)) {
+    Value at = k.add(k.mul(getRow(instruction.b, r), words),
+                     k.div(getColumn(instruction.b, r), 2));
+    store(word, memory, k.add(firstB, at));
+  }
+  Value inQuad = k.rem(lane, 4);
+  auto counts = scf::IfOp::create(
+      k.b, k.loc, k.compare(arith::CmpIPredicate::ult, inQuad, k.index(2)),
+      false);
+  {
+    OpBuilder::InsertionGuard guard(k.b);
+    k.b.setInsertionPointToStart(counts.thenBlock());
+    Value at = k.add(k.add(k.mul(k.div(lane, 4), halves), inQuad), firstP);
+    store(k.bitAnd(a.back(), 0xffff), memory, at);
+    store(k.shiftRight(a.back(), 16), memory, k.add(at, 8 * halves));
+  }
+  barrier();
+  SmallVector<Value> result;
+  for (auto [r, start] : llvm::enumerate(c)) {
+    Value row = getRow(instruction.c, r);
+    Value rowA = k.add(firstA, k.mul(row, stored));
+    Value rowP = k.add(firstP, k.mul(row, halves));
+    Value rowB = k.add(firstB, k.mul(getColumn(instruction.c, r), words));
+    result.push_back(
+        k.loops(k.index(stored), start, [&](ValueRange at, Value sum) {
+          Value values = load(memory, k.add(rowA, at[0]));
+          Value positions = load(memory, k.add(rowP, k.div(at[0], 4)));
+          Value four =
+              k.shiftRight(positions, k.toI32(k.mul(k.rem(at[0], 4), 4)));
+          for (int64_t i = 0; i < 2; ++i) {
+            Value position = k.bitAnd(k.shiftRight(four, 2 * i), 3);
+            Value column = k.add(k.mul(at[0], 4), k.toIndex(position));
+            Value word = load(memory, k.add(rowB, k.div(column, 2)));
+            Value part = k.toI32(k.mul(k.rem(column, 2), 16));
+            Value right = k.bitcast(k.shiftLeft(k.shiftRight(word, part), 16),
+                                    k.b.getF32Type());
+            Value left = getElement(k, instruction.element, values, i);
+            sum = k.multiplyAdd(left, right, sum);
           }
           return sum;
         }));

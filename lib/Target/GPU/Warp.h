@@ -38,6 +38,9 @@ public:
   Value getColumn(const FragmentLayout &layout, unsigned r);
 
 private:
+  llvm::SmallVector<Value> emulateSparse(const MatrixInstruction &instruction,
+                                         ValueRange a, ValueRange b,
+                                         ValueRange c);
   Value position(const FragmentLayout &layout, int64_t ofQuotient,
                  int64_t ofRemainder, int64_t offset);
   /// Shared memory to emulate with, at least so many words.

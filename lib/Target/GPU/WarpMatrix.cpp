@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "../Elements/LoopExtents.h"
+#include "SparseRows.h"
 #include "Warp.h"
 #include "WarpProduct.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -49,20 +50,26 @@ SmallVector<Value> splitIntoTerms(DeviceKernel &k, Value x, unsigned terms) {
 /// The kernel while it is written.
 struct MatrixKernel {
   MatrixKernel(DeviceKernel &k, const ProductOperands &operands,
-               const MatrixInstruction &matrix)
+               const MatrixInstruction &matrix,
+               const SparseRows *sparse = nullptr)
       : k(k), operands(operands), matrix(matrix), op(operands.op),
-        loops(ProductLoops::get(op)), support(k.device.warp) {
+        loops(ProductLoops::get(op)), support(k.device.warp), sparse(sparse) {
     int64_t warps = k.workgroupSize / support.lanes;
     warpsM = warps >= 4 ? 2 : 1;
     warpsN = warps / warpsM;
     perWord = matrix.getPerWord();
-    words = support.wordsK;
+    words = std::max(support.wordsK, matrix.k / perWord);
+    // The first factor of the instruction is the sparse one.
+    if (sparse && sparse->number == 1)
+      std::swap(source[0], source[1]);
     // Four more words let the lanes that read a column meet all banks.
     pitch = words + 4;
     for (unsigned i = 0; i < 2; ++i) {
-      terms[i] = operands.dot
-                     ? 1
-                     : countTerms((i ? op.getRhs() : op.getLhs()).getType());
+      terms[i] =
+          operands.dot ? 1
+          : sparse && i == 0
+              ? sparse->values.size()
+              : countTerms((source[i] ? op.getRhs() : op.getLhs()).getType());
       tile[i] = i ? warpsN * support.tilesN * matrix.n
                   : warpsM * support.tilesM * matrix.m;
     }
@@ -74,6 +81,9 @@ struct MatrixKernel {
   ContractOp op;
   ProductLoops loops;
   const WarpInterface &support;
+  const SparseRows *sparse;
+  /// The factor of the contraction that is each of the instruction.
+  unsigned source[2] = {0, 1};
   int64_t warpsM, warpsN, perWord, words, pitch;
   unsigned terms[2];
   /// Rows and columns of a workgroup's tile.
@@ -90,7 +100,7 @@ struct MatrixKernel {
   bool isAsync = false;
 
   ArrayRef<unsigned> getLoops(unsigned side) {
-    return side ? loops.n : loops.m;
+    return source[side] ? loops.n : loops.m;
   }
   std::optional<int64_t> getKnownSum() {
     return getConstantIntValue(OpFoldResult(sumExtent));
@@ -116,9 +126,9 @@ struct MatrixKernel {
     Value counts[3] = {number(1), number(1), number(1)};
     for (auto [axis, expr] : llvm::enumerate(op.getMap(2).getResults())) {
       unsigned d = cast<AffineDimExpr>(expr).getPosition();
-      unsigned which = llvm::is_contained(loops.m, d)   ? 0
-                       : llvm::is_contained(loops.n, d) ? 1
-                                                        : 2;
+      unsigned which = llvm::is_contained(getLoops(0), d)   ? 0
+                       : llvm::is_contained(getLoops(1), d) ? 1
+                                                            : 2;
       counts[which] =
           arith::MulIOp::create(h, k.loc, counts[which], hostSizes[axis]);
     }
@@ -151,7 +161,8 @@ struct MatrixKernel {
               operands.dot->isAligned(1) &&
               operands.dot->extent % perStage() == 0;
     starts[0] = 0;
-    starts[1] = terms[0] * tile[0] * pitch;
+    // Sparse rows are read where they are.
+    starts[1] = sparse ? 0 : terms[0] * tile[0] * pitch;
     stageWords = starts[1] + terms[1] * tile[1] * pitch;
     shared = warp->allocateShared(isAsync ? 2 * stageWords : stageWords);
 
@@ -211,9 +222,9 @@ struct MatrixKernel {
       }
       setLoops(k, loops.k, operands.extents, number, at);
       SmallVector<Value> where;
-      for (AffineExpr expr : op.getMap(side).getResults())
+      for (AffineExpr expr : op.getMap(source[side]).getResults())
         where.push_back(k.apply(expr, at));
-      Value value = (*operands.factors[side])(where);
+      Value value = (*operands.factors[source[side]])(where);
       if (inside)
         value = k.select(inside, value, k.f32(0));
       for (auto [word, term] :
@@ -267,7 +278,10 @@ struct MatrixKernel {
 
   /// The registers of a lane for tile number `t` of a factor.
   SmallVector<SmallVector<Value>> loadFragment(unsigned side, int64_t t,
-                                               int64_t step, Value from) {
+                                               int64_t step, Value from,
+                                               Value first) {
+    if (sparse && side == 0)
+      return loadSparse(t, k.add(first, step * matrix.k));
     const FragmentLayout &layout = side ? matrix.b : matrix.a;
     int64_t rows = side ? matrix.n : matrix.m;
     int64_t tiles = side ? support.tilesN : support.tilesM;
@@ -291,14 +305,46 @@ struct MatrixKernel {
     return result;
   }
 
+  /// The same of sparse rows, from number `first` of k on: values, then their
+  /// positions.
+  SmallVector<SmallVector<Value>> loadSparse(int64_t t, Value first) {
+    Value place = k.mul(k.div(warp->warp, warpsN), support.tilesM * matrix.m);
+    place = k.add(place, t * matrix.m);
+    SmallVector<SmallVector<Value>> result(terms[0]);
+    for (unsigned r = 0; r < matrix.a.rows.size(); ++r) {
+      Value row = clampRow(0, k.add(place, warp->getRow(matrix.a, r)));
+      Value word =
+          k.add(k.div(first, 4), k.div(warp->getColumn(matrix.a, r), 2));
+      Value at = k.add(k.mul(row, sparse->valuesPerRow), word);
+      for (unsigned term = 0; term < terms[0]; ++term)
+        result[term].push_back(k.loadWord(sparse->values[term], at));
+    }
+    // Positions of 16 columns of two rows.
+    Value positions;
+    Value shift = k.toI32(k.mul(k.rem(warp->lane, 2), 16));
+    for (int64_t later : {0, 8}) {
+      Value row = k.add(k.add(place, k.div(warp->lane, 4)), later);
+      Value at = k.add(k.mul(clampRow(0, row), sparse->positionsPerRow),
+                       k.div(first, 32));
+      Value half = k.bitAnd(
+          k.shiftRight(k.loadWord(sparse->positions, at), shift), 0xffff);
+      positions = later ? k.bitOr(positions, k.shiftLeft(half, 16)) : half;
+    }
+    for (SmallVector<Value> &term : result)
+      term.push_back(positions);
+    return result;
+  }
+
   /// A factor of ones; of a factor that ends before the stage does, the other
   /// is zero there.
   SmallVector<Value> makeOnes(const FragmentLayout &layout) {
     return SmallVector<Value>(layout.rows.size(), k.i32(0x01010101));
   }
 
-  /// Adds the products of what lies in shared memory from `from` on.
-  SmallVector<Value> multiplyStage(ValueRange carried, Value from) {
+  /// Adds the products of what lies in shared memory from `from` on, which
+  /// starts at number `first` of k.
+  SmallVector<Value> multiplyStage(ValueRange carried, Value from,
+                                   Value first) {
     SmallVector<Value> sums(carried);
     unsigned perTile = matrix.c.rows.size();
     auto multiply = [&](size_t number, ValueRange a, ValueRange b) {
@@ -311,9 +357,9 @@ struct MatrixKernel {
     for (int64_t step = 0; step < steps; ++step) {
       SmallVector<SmallVector<SmallVector<Value>>> a, b;
       for (int64_t t = 0; t < support.tilesM; ++t)
-        a.push_back(loadFragment(0, t, step, from));
+        a.push_back(loadFragment(0, t, step, from, first));
       for (int64_t t = 0; t < support.tilesN; ++t)
-        b.push_back(loadFragment(1, t, step, from));
+        b.push_back(loadFragment(1, t, step, from, first));
       size_t number = 0;
       for (auto &left : a)
         for (auto &right : b) {
@@ -344,11 +390,11 @@ struct MatrixKernel {
     OpBuilder::InsertionGuard guard(k.b);
     k.b.setInsertionPointToStart(loop.getBody());
     Value first = k.mul(loop.getInductionVar(), perStage());
-    for (unsigned side = 0; side < 2; ++side)
+    for (unsigned side = sparse ? 1 : 0; side < 2; ++side)
       stage(side, first);
     warp->barrier();
     SmallVector<Value> sums =
-        multiplyStage(loop.getRegionIterArgs(), k.index(0));
+        multiplyStage(loop.getRegionIterArgs(), k.index(0), first);
     warp->barrier();
     scf::YieldOp::create(k.b, k.loc, sums);
     return loop.getResults();
@@ -366,6 +412,8 @@ struct MatrixKernel {
     copy(k.index(0));
     auto loop = scf::ForOp::create(k.b, k.loc, k.index(0), stages, k.index(1),
                                    makeZeros());
+    // Before the memory is another's.
+    support.waitForCopies(k.b, k.loc, 0);
     OpBuilder::InsertionGuard guard(k.b);
     k.b.setInsertionPointToStart(loop.getBody());
     Value stage = loop.getInductionVar(), next = k.add(stage, 1);
@@ -380,7 +428,8 @@ struct MatrixKernel {
     support.waitForCopies(k.b, k.loc, 1);
     warp->barrier();
     SmallVector<Value> sums = multiplyStage(loop.getRegionIterArgs(),
-                                            k.mul(k.rem(stage, 2), stageWords));
+                                            k.mul(k.rem(stage, 2), stageWords),
+                                            k.mul(stage, perStage()));
     warp->barrier();
     scf::YieldOp::create(k.b, k.loc, sums);
     return loop.getResults();
@@ -409,8 +458,8 @@ struct MatrixKernel {
           auto guarded = scf::IfOp::create(k.b, k.loc, inside, false);
           OpBuilder::InsertionGuard guard(k.b);
           k.b.setInsertionPointToStart(guarded.thenBlock());
-          setLoops(k, loops.m, operands.extents, row, at);
-          setLoops(k, loops.n, operands.extents, column, at);
+          setLoops(k, getLoops(0), operands.extents, row, at);
+          setLoops(k, getLoops(1), operands.extents, column, at);
           SmallVector<Value> position;
           for (AffineExpr expr : op.getMap(2).getResults())
             position.push_back(at[cast<AffineDimExpr>(expr).getPosition()]);
@@ -437,7 +486,14 @@ Value compress::device::emitMatrixProduct(DeviceKernel &k,
                                           std::string &reason) {
   auto element = operands.dot ? MatrixInstruction::Element::I8
                               : MatrixInstruction::Element::BF16;
-  for (const MatrixInstruction &matrix : k.device.warp.matrices)
+  const WarpInterface &warp = k.device.warp;
+  for (const MatrixInstruction &matrix : warp.sparseMatrices) {
+    int64_t perStage = std::max(warp.wordsK * matrix.getPerWord(), matrix.k);
+    if (matrix.element == element)
+      if (auto sparse = SparseRows::match(operands.op, k, perStage))
+        return MatrixKernel(k, operands, matrix, &*sparse).emit(reason);
+  }
+  for (const MatrixInstruction &matrix : warp.matrices)
     if (matrix.element == element)
       return MatrixKernel(k, operands, matrix).emit(reason);
   reason = "no matrix instruction for its elements";

@@ -144,8 +144,9 @@ compress::device::chooseProductKernel(ContractOp op,
 // Few rows
 //===----------------------------------------------------------------------===//
 
-/// Elements of k that a lane reads together.
-static constexpr int64_t kTogether = 8;
+/// Elements of k that a lane reads together: four words of 4-bit codes where
+/// the sum has so many for all lanes.
+static constexpr int64_t kTogether = 8, kManyTogether = 32;
 static constexpr int64_t kManyRows = 8;
 
 Value compress::device::emitVectorProduct(DeviceKernel &k,
@@ -262,16 +263,17 @@ Value compress::device::emitVectorProduct(DeviceKernel &k,
     }
 
     auto known = getConstantIntValue(OpFoldResult(sumExtent));
-    int64_t perStep = warp.lanes * kTogether;
+    bool isLong = known && *known % (warp.lanes * kManyTogether) == 0;
+    int64_t together = isLong ? kManyTogether : kTogether;
+    int64_t perStep = warp.lanes * together;
     Value steps = known
                       ? k.index(llvm::divideCeil(*known, perStep))
                       : k.div(k.add(sumExtent, perStep - 1), k.index(perStep));
     bool isWhole = known && *known % perStep == 0;
-    bool areTogether = known && *known % kTogether == 0;
+    bool areTogether = known && *known % together == 0;
     auto sums =
         loopOver(steps, *rows, k.f32(0), [&](Value i, ValueRange carried) {
-          Value first =
-              k.mul(k.add(k.mul(i, warp.lanes), warp.lane), kTogether);
+          Value first = k.mul(k.add(k.mul(i, warp.lanes), warp.lane), together);
           Value inside;
           auto keepInside = [&](Value number) {
             inside = k.compare(arith::CmpIPredicate::ult, number, sumExtent);
@@ -280,7 +282,7 @@ Value compress::device::emitVectorProduct(DeviceKernel &k,
           if (!isWhole && areTogether)
             first = keepInside(first);
           SmallVector<Value> next(carried);
-          for (int64_t j = 0; j < kTogether; ++j) {
+          for (int64_t j = 0; j < together; ++j) {
             Value number = k.add(first, j);
             if (!isWhole && !areTogether)
               number = keepInside(number);

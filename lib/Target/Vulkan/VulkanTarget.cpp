@@ -172,6 +172,9 @@ private:
     }
     if (!isWarps)
       return;
+    warp.sparseMatrices = {getPTXSparseInstruction()};
+    warp.emulationWords =
+        std::max<int64_t>(warp.emulationWords, 2 * (16 * (8 + 2) + 8 * 16));
     warp.copyAsync = [](OpBuilder &b, Location loc, Value shared, Value to,
                         Value buffer, Value from) {
       for (int64_t i = 0; i < 4; ++i) {

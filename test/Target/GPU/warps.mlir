@@ -16,6 +16,8 @@
 // PTX-DAG: cp.async.wait_group 1
 // PTX-DAG: dp4a.s32.s32
 // PTX-DAG: shfl.sync.bfly.b32
+// Of two weights of four only those are multiplied.
+// PTX-DAG: mma.sp.sync.aligned.m16n8k32.row.col.f32.bf16.bf16.f32
 // Four words at a time.
 // PTX-DAG: ld.global.nc.v4.b32
 
@@ -84,4 +86,15 @@ func.func @int8_vector(%x: tensor<1x256xf32>) -> tensor<1x128xf32> {
     outs(%zeros : tensor<1x128xf32>) indexing_maps = [#x, #w, #y]
     iterator_types = ["parallel", "parallel", "reduction"] -> tensor<1x128xf32>
   return %r : tensor<1x128xf32>
+}
+func.func @sparse(%x: tensor<128x32xf32>) -> tensor<128x16xf32> {
+  %w = compress.constant [dense<1.0> : tensor<16x16xf32>, dense<[[0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2], [0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2], [0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2], [0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2], [0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2], [0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2], [0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2], [0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2], [0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2], [0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2], [0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2], [0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2], [0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2], [0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2], [0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2], [0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2]]> : tensor<16x16xi2>]
+     : !compress.tensor<16x32xf32, sparse<nm<2:4>, of = f32>>
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<128x16xf32>
+  %zeros = linalg.fill ins(%zero : f32) outs(%e : tensor<128x16xf32>) -> tensor<128x16xf32>
+  %r = compress.contract ins(%x, %w : tensor<128x32xf32>, !compress.tensor<16x32xf32, sparse<nm<2:4>, of = f32>>)
+    outs(%zeros : tensor<128x16xf32>) indexing_maps = [#x, #w, #y]
+    iterator_types = ["parallel", "parallel", "reduction"] -> tensor<128x16xf32>
+  return %r : tensor<128x16xf32>
 }

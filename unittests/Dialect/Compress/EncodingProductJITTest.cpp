@@ -595,10 +595,46 @@ public:
       add(items, path, cases[number % cases.size()], number), ++number;
     checkErrors(items, m);
   }
+
+  /// Products take the second axis of every other weight as their sum.
+  std::vector<Item> getItems(ArrayRef<int64_t> shape,
+                             ArrayRef<const char *> encodings) {
+    std::vector<Item> items;
+    for (const char *encoding : encodings) {
+      std::string error;
+      CompressedTensorType type =
+          parseTensorType(&context, shape, "f32", encoding, error);
+      EXPECT_TRUE(type) << error;
+      Item item;
+      item.name = encoding;
+      item.tensor = llvm::cantFail(
+          encodeTensor(type, makeWeight(shape, type.getElementType(), 1)));
+      item.decoded = llvm::cantFail(decodeTensor(item.tensor));
+      items.push_back(std::move(item));
+    }
+    return items;
+  }
 };
 // Few rows: the lanes of a warp share a column.
 TEST_P(EmulatedKernels, OneRow) { check(1); }
 TEST_P(EmulatedKernels, ManyRows) { check(21); }
+
+// Two of four along the sum, for instructions that skip zeros, and along the
+// other axis.
+TEST_P(EmulatedKernels, TwoOfFour) {
+  if (GetParam() == "vulkan:waves")
+    GTEST_SKIP() << "no such instructions";
+  checkErrors(getItems({37, 70}, {"sparse<nm<2:4, axis = 0>, of = f16>",
+                                  "sparse<nm<2:4>, of = bf16>"}),
+              21);
+}
+
+// Sums of which each lane has several words.
+TEST_P(EmulatedKernels, LongSums) {
+  checkErrors(getItems({3, 4096}, {"dense<f16>",
+                                   "quant<i4, group = [1, 32], scale = f16>"}),
+              1);
+}
 
 INSTANTIATE_TEST_SUITE_P(Vulkan, EmulatedKernels,
                          ::testing::Values("vulkan:warps", "vulkan:waves"),

@@ -74,6 +74,32 @@ TEST(MatrixInstruction, PTXLayoutsAreThoseOfTheManual) {
   }
 }
 
+/// "Matrix Fragments for sparse mma.m16n8k32 with .f16 and .bf16 types": a
+/// holds two elements of the four columns from threadID * 4 (+ 16) on, b rows
+/// threadID * 2 + (i & 1), 8 more for each two elements.
+TEST(MatrixInstruction, SparsePTXLayoutIsThatOfTheManual) {
+  MatrixInstruction matrix = getPTXSparseInstruction();
+  EXPECT_EQ(matrix.k, 32);
+  ASSERT_EQ(matrix.a.rows.size(), 4u);
+  ASSERT_EQ(matrix.b.rows.size(), 4u);
+  for (int lane = 0; lane < 32; ++lane) {
+    PTX manual(/*isByte=*/false, lane);
+    for (int i = 0; i < 8; ++i) {
+      EXPECT_EQ(matrix.a.getRow(lane, i / 2), manual.rowA(i));
+      // Stored columns are half of those that they stand for.
+      EXPECT_EQ(2 * matrix.a.getColumn(lane, i / 2),
+                manual.threadID * 4 + (i < 4 ? 0 : 16));
+      EXPECT_EQ(matrix.b.getRow(lane, i / 2), manual.columnB(i));
+      EXPECT_EQ(matrix.b.getColumn(lane, i / 2) + i % 2,
+                manual.threadID * 2 + (i & 1) + 8 * (i / 2));
+    }
+    for (int i = 0; i < 4; ++i) {
+      EXPECT_EQ(matrix.c.getRow(lane, i), manual.rowC(i));
+      EXPECT_EQ(matrix.c.getColumn(lane, i), manual.columnC(i));
+    }
+  }
+}
+
 /// AMD Instinct ISA, layouts of dense matrices with one block: of a
 /// with K_L = K / (64 / M) elements per lane, i = lane % M and
 /// k = K_L * (lane / M) + element; of the result of 16 x 16, i = 4 * (lane /

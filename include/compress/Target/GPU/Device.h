@@ -55,6 +55,8 @@ struct WarpInterface {
       shuffle;
   /// At most one for each type of elements.
   std::vector<MatrixInstruction> matrices;
+  /// Those whose factor a is sparse.
+  std::vector<MatrixInstruction> sparseMatrices;
   /// How many of them one warp has of rows and columns of the result at once;
   /// words of k that are in shared memory.
   int64_t tilesM = 2, tilesN = 4, wordsK = 16;
@@ -91,6 +93,8 @@ struct DeviceInterface {
   bool hasFlatGrid = false;
   /// Whether products and sums may be rounded once, as one operation.
   bool contracts = false;
+  /// Whether it converts f16 to f32, subnormals included.
+  bool hasHalf = false;
   /// What marks the entry point of a kernel with workgroups of this size.
   std::function<mlir::SmallVector<mlir::NamedAttribute>(int64_t)>
       getEntryAttributes;

@@ -48,6 +48,12 @@ struct MatrixInstruction {
   /// Registers of a and b are 32-bit words of consecutive k, columns; rows are
   /// those of m and n. Registers of c, f32 or i32, have rows m and columns n.
   FragmentLayout a, b, c;
+  /// Whether of each four consecutive k of a row of a two are stored, so that
+  /// the columns of a are those stored. A last word of a says which, as PTX
+  /// does: four bits for each four of k, the lower two the first position; of
+  /// row lane / 4 in the lower half of the word, eight rows later in the upper
+  /// one; of the first 16 of k in lanes 4 i, of the others in lanes 4 i + 1.
+  bool isSparse = false;
   /// The instruction itself; null to compute the same step by step.
   std::function<llvm::SmallVector<mlir::Value>(
       mlir::OpBuilder &, mlir::Location, mlir::ValueRange a, mlir::ValueRange b,
@@ -60,6 +66,9 @@ struct MatrixInstruction {
 /// PTX `mma.sync.m16n8k16` of bf16 and `mma.sync.m16n8k32` of s8 (PTX ISA,
 /// "Matrix Fragments for mma").
 MatrixInstruction getPTXInstruction(MatrixInstruction::Element element);
+
+/// PTX `mma.sp.m16n8k32` of bf16, with selector 0 ("Sparse matrix storage").
+MatrixInstruction getPTXSparseInstruction();
 
 /// CDNA `v_mfma_*_16x16x*` (AMD Instinct ISA, "Matrix Arithmetic
 /// Instructions"), each lane with `words` words of a and of b.

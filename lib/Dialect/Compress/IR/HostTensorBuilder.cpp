@@ -11,6 +11,7 @@
 #include "compress/Dialect/Compress/IR/Encoding.h"
 #include "compress/Dialect/Compress/IR/Grouping.h"
 #include "compress/Dialect/Compress/IR/Hadamard.h"
+#include "compress/Dialect/Compress/IR/StretchedShape.h"
 #include <cstring>
 
 using namespace mlir;
@@ -129,7 +130,7 @@ public:
 
   DenseValue binary(TensorBinary op, const DenseValue &a,
                     const DenseValue &b) override {
-    SmallVector<int64_t> shape = stretch(a.shape, b.shape);
+    SmallVector<int64_t> shape = getStretchedShape(a.shape, b.shape);
     std::array<SmallVector<int64_t>, 2> strides{getStrides(a.shape),
                                                 getStrides(b.shape)};
     bool compares = op == TensorBinary::Equal || op == TensorBinary::Less;
@@ -202,7 +203,7 @@ public:
   DenseValue select(const DenseValue &condition, const DenseValue &a,
                     const DenseValue &b) override {
     SmallVector<int64_t> shape =
-        stretch(condition.shape, stretch(a.shape, b.shape));
+        getStretchedShape(condition.shape, getStretchedShape(a.shape, b.shape));
     std::array<SmallVector<int64_t>, 3> strides{
         getStrides(condition.shape), getStrides(a.shape), getStrides(b.shape)};
     HostTensor out = HostTensor::allocate(shape, a.elementType);
@@ -360,14 +361,6 @@ private:
     value.elementType = tensor.getElementType();
     value.host = std::move(tensor);
     return value;
-  }
-
-  static SmallVector<int64_t> stretch(ArrayRef<int64_t> a,
-                                      ArrayRef<int64_t> b) {
-    SmallVector<int64_t> shape;
-    for (auto [x, y] : llvm::zip_equal(a, b))
-      shape.push_back(x == 1 ? y : x);
-    return shape;
   }
 
   /// Elements of `x` in another order.

@@ -8,6 +8,7 @@
 #include "compress/Dialect/Compress/IR/EncodingIR.h"
 #include "compress/Dialect/Compress/IR/Grouping.h"
 #include "compress/Dialect/Compress/IR/Hadamard.h"
+#include "compress/Dialect/Compress/IR/StretchedShape.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -149,7 +150,7 @@ public:
     bool compares = op == TensorBinary::Equal || op == TensorBinary::Less;
     Type result = compares ? Type(b.getI1Type()) : a.elementType;
     return elementwise(
-        result, stretch(a.shape, other.shape), {a, other},
+        result, getStretchedShape(a.shape, other.shape), {a, other},
         [&](OpBuilder &b, Location loc, ValueRange in) -> Value {
           Value x = in[0], y = in[1];
           switch (op) {
@@ -190,7 +191,9 @@ public:
   DenseValue select(const DenseValue &condition, const DenseValue &a,
                     const DenseValue &other) override {
     return elementwise(
-        a.elementType, stretch(condition.shape, stretch(a.shape, other.shape)),
+        a.elementType,
+        getStretchedShape(condition.shape,
+                          getStretchedShape(a.shape, other.shape)),
         {condition, a, other},
         [](OpBuilder &b, Location loc, ValueRange in) -> Value {
           return arith::SelectOp::create(b, loc, in[0], in[1], in[2]);
@@ -308,14 +311,6 @@ private:
     result.elementType = type.getElementType();
     result.value = value;
     return result;
-  }
-
-  static SmallVector<int64_t> stretch(ArrayRef<int64_t> a,
-                                      ArrayRef<int64_t> b) {
-    SmallVector<int64_t> shape;
-    for (auto [x, y] : llvm::zip_equal(a, b))
-      shape.push_back(x == 1 ? y : x);
-    return shape;
   }
 
   /// One linalg.generic; inputs of size 1 along an axis stretch unless `maps`
