@@ -284,7 +284,8 @@ def parse_arguments():
     parser.add_argument("--eval-samples", type=int, default=0,
                         help="use the first ones only (default: all)")
     parser.add_argument("--budgets", default=BUDGETS,
-                        help=f"sizes, relative to float (default {BUDGETS})")
+                        help="sizes, relative to float (default "
+                        + BUDGETS.replace("%", "%%") + ")")
     parser.add_argument("--seeds", type=int, default=5,
                         help="calibration subsets (default 5)")
     parser.add_argument("--spaces", default=",".join(SPACES),

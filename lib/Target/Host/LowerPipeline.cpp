@@ -74,7 +74,7 @@ void compress::buildHostLoweringPipeline(OpPassManager &pm,
   if (options.optimize) {
     pm.addNestedPass<func::FuncOp>(createConvertLinalgToParallelLoopsPass());
     pm.addNestedPass<func::FuncOp>(createCompressParallelizeLoops());
-    pm.addNestedPass<func::FuncOp>(createCompressPromoteSums());
+    pm.addNestedPass<func::FuncOp>(createCompressPromoteAccumulators());
     pm.addNestedPass<func::FuncOp>(createCompressApproximateMath());
     pm.addNestedPass<func::FuncOp>(createCompressRelaxFloat());
   } else {

@@ -29,27 +29,32 @@ static int64_t getTripCount(scf::ParallelOp op, unsigned d) {
   return std::max<int64_t>(0, llvm::divideCeil(*upper - *lower, *step));
 }
 
-/// Scalar operations of one iteration, inner loops counted.
-static int64_t getBodyWork(Block &body) {
-  int64_t loops = 0, operations = 0;
+/// Operations of one iteration, those of inner loops counted as often as they
+/// run; saturates.
+static uint64_t countOperations(Block &body) {
+  uint64_t count = 0;
   for (Operation &op : body) {
+    uint64_t trips = 1;
     if (auto loop = dyn_cast<scf::ForOp>(op)) {
-      auto trips = loop.getStaticTripCount();
-      loops += (trips ? int64_t(trips->getZExtValue()) : 64) *
-               getBodyWork(*loop.getBody());
+      auto known = loop.getStaticTripCount();
+      trips = llvm::SaturatingMultiply(known ? known->getLimitedValue() : 64,
+                                       countOperations(*loop.getBody()));
     } else if (auto loop = dyn_cast<scf::ParallelOp>(op)) {
-      int64_t inner = getBodyWork(*loop.getBody());
+      trips = countOperations(*loop.getBody());
       for (unsigned d = 0; d < loop.getNumLoops(); ++d)
-        inner *= getTripCount(loop, d);
-      loops += inner;
-    } else {
-      ++operations;
+        trips =
+            llvm::SaturatingMultiply(trips, uint64_t(getTripCount(loop, d)));
     }
-    if (loops > (int64_t(1) << 40))
-      break;
+    count = llvm::SaturatingAdd(count, trips);
   }
-  // Cheap bodies should not make address arithmetic look like work.
-  return std::max<int64_t>(1, loops + operations / 8);
+  return count;
+}
+
+/// The work of one iteration. Cheap bodies should not make address arithmetic
+/// look like work.
+static int64_t getBodyWork(Block &body) {
+  uint64_t work = std::max<uint64_t>(1, countOperations(body) / 8);
+  return std::min(work, uint64_t(1) << 40);
 }
 
 /// Replaces dimensions [first, end) by nested scf.for in a new body.

@@ -145,21 +145,6 @@ def CompressParallelizeLoops : Pass<"compress-parallelize-loops"> {
   ];
 }
 
-def CompressPromoteSums : Pass<"compress-promote-sums"> {
-  let summary = "Keeps what a loop reduces to in registers";
-  let description = [{
-    Where a `scf.for` loads an element of a buffer, computes with it and stores
-    it again, and touches that buffer nowhere else, the element is loaded before
-    the loop, carried through it, and stored after it. Buffers that were
-    allocated, or are views of a planned block, do not overlap with others that
-    are live.
-  }];
-  let dependentDialects = ["::mlir::scf::SCFDialect", "::mlir::memref::MemRefDialect"];
-  let statistics = [
-    Statistic<"numPromoted", "promoted", "Elements kept in registers">
-  ];
-}
-
 def CompressInsertDeallocations
     : Pass<"compress-insert-deallocations", "::mlir::ModuleOp"> {
   let summary = "Ownership-based deallocation of all but generated kernels";
@@ -210,6 +195,26 @@ def CompressRelaxFloat : Pass<"compress-relax-float"> {
     which they would be expanded to, it does not. Results do not change.
   }];
   let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
+}
+
+def CompressPromoteAccumulators
+    : Pass<"compress-promote-accumulators", "::mlir::func::FuncOp"> {
+  let summary = "Keeps what a loop accumulates in registers";
+  let description = [{
+    An element of a buffer that an `scf.for` loads, combines and stores in each
+    iteration, at one place, and touches nowhere else, becomes a value that the
+    loop carries: loaded before the loop, stored after it. Such loops are the
+    reductions of `linalg`; LLVM vectorizes them then.
+
+    Buffers are told apart by where they are made. Views of one block count as
+    different buffers, as `compress-plan-memory` makes them. Loops with other
+    effects than loads and stores stay, and so do generated kernels.
+  }];
+  let dependentDialects = ["::mlir::memref::MemRefDialect",
+                           "::mlir::scf::SCFDialect"];
+  let statistics = [
+    Statistic<"numPromoted", "promoted", "Elements kept in registers">
+  ];
 }
 
 def CompressPlanMemory : Pass<"compress-plan-memory", "::mlir::func::FuncOp"> {
