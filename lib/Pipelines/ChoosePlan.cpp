@@ -247,8 +247,13 @@ compress::choosePlan(const PlanRequest &request, const PlanSubject &subject,
   if (!request.maxDrop)
     table->objective = objective;
   auto solve = [&](Problem &problem) -> llvm::Expected<Assignment> {
-    if (request.maxDrop)
-      return solveWithinDrop(request, subject, problem, notes);
+    if (request.maxDrop) {
+      auto smallest = [&](const Problem &limited) {
+        return solveWithinDrop(request, subject, limited, notes);
+      };
+      return request.maxLatency ? latency.run(problem, smallest)
+                                : smallest(problem);
+    }
     if (request.maxLatency) {
       auto found = latency.run(problem);
       if (!found)

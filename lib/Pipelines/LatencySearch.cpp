@@ -106,32 +106,67 @@ llvm::Expected<double> LatencySearch::time(const Problem &problem,
   return timed[assignment.choices] = *time;
 }
 
-llvm::Expected<Assignment> LatencySearch::run(Problem &problem) {
-  constexpr int maxAttempts = 6;
-  double best = std::numeric_limits<double>::infinity();
-  auto check = [&](const Assignment &found) -> llvm::Expected<bool> {
-    auto measured = time(problem, found);
-    if (!measured)
-      return measured.takeError();
-    best = std::min(best, *measured);
-    if (*measured > limit)
-      return false;
-    notes.push_back(
-        "--max-latency: predicted " +
-        formatDuration(found.get(seconds) + rest) + ", measured " +
-        formatDuration(*measured) + "; " + std::to_string(timed.size()) +
-        (timed.size() == 1 ? " plan was" : " plans were") + " timed");
-    return true;
-  };
+llvm::Expected<bool> LatencySearch::check(const Problem &problem,
+                                          const Assignment &found) {
+  auto measured = time(problem, found);
+  if (!measured)
+    return measured.takeError();
+  best = std::min(best, *measured);
+  if (*measured > limit)
+    return false;
+  notes.push_back("--max-latency: predicted " +
+                  formatDuration(found.get(seconds) + rest) + ", measured " +
+                  formatDuration(*measured) + "; " +
+                  std::to_string(timed.size()) +
+                  (timed.size() == 1 ? " plan was" : " plans were") + " timed");
+  return true;
+}
+
+llvm::Error LatencySearch::getInfeasible() const {
+  char speed[48];
+  std::snprintf(speed, sizeof speed, " (measured, %.2fx as fast as float)",
+                whole / best);
+  return llvm::createStringError(
+      "infeasible: at most " + formatDuration(limit) + " asked for, best is " +
+      formatDuration(best) + speed);
+}
+
+/// How often a limit on a sum of times is corrected.
+static constexpr int kMaxAttempts = 6;
+
+llvm::Expected<Assignment> LatencySearch::run(
+    Problem &problem,
+    llvm::function_ref<llvm::Expected<Assignment>(const Problem &)> solve) {
+  best = std::numeric_limits<double>::infinity();
   double allowed = limit - rest;
-  for (int attempt = 0; attempt < maxAttempts; ++attempt) {
+  for (int attempt = 0; attempt < kMaxAttempts; ++attempt) {
+    problem.setLimit(seconds, allowed);
+    auto found = solve(problem);
+    if (!found)
+      return found;
+    auto good = check(problem, *found);
+    if (!good)
+      return good.takeError();
+    if (*good)
+      return found;
+    double excess = timed[found->choices] - limit;
+    allowed = std::min(allowed - excess,
+                       found->get(seconds) * (1 - 1e-6) - excess / 2);
+  }
+  return getInfeasible();
+}
+
+llvm::Expected<Assignment> LatencySearch::run(Problem &problem) {
+  best = std::numeric_limits<double>::infinity();
+  double allowed = limit - rest;
+  for (int attempt = 0; attempt < kMaxAttempts; ++attempt) {
     problem.setLimit(seconds, allowed);
     auto found = request.search->solve(problem, {request.seed});
     if (!found) {
       llvm::consumeError(found.takeError());
       break;
     }
-    auto good = check(*found);
+    auto good = check(problem, *found);
     if (!good)
       return good.takeError();
     if (*good)
@@ -159,7 +194,7 @@ llvm::Expected<Assignment> LatencySearch::run(Problem &problem) {
     return std::tie(a.error, a.choices) < std::tie(b.error, b.choices);
   });
   for (const Assignment &candidate : candidates) {
-    auto good = check(candidate);
+    auto good = check(problem, candidate);
     if (!good)
       return good.takeError();
     if (*good) {
@@ -167,10 +202,5 @@ llvm::Expected<Assignment> LatencySearch::run(Problem &problem) {
       return candidate;
     }
   }
-  char speed[48];
-  std::snprintf(speed, sizeof speed, " (measured, %.2fx as fast as float)",
-                whole / best);
-  return llvm::createStringError(
-      "infeasible: at most " + formatDuration(limit) + " asked for, best is " +
-      formatDuration(best) + speed);
+  return getInfeasible();
 }

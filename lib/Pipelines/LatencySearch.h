@@ -29,8 +29,16 @@ public:
   }
   /// Corrects the limit of `problem`, which is that of the answer at the end.
   llvm::Expected<Assignment> run(Problem &problem);
+  /// The same where `solve` keeps another limit that is measured, too: what it
+  /// cannot find within the time is an error.
+  llvm::Expected<Assignment>
+  run(Problem &problem,
+      llvm::function_ref<llvm::Expected<Assignment>(const Problem &)> solve);
 
 private:
+  /// Whether the plan keeps the limit when it is timed.
+  llvm::Expected<bool> check(const Problem &problem, const Assignment &found);
+  llvm::Error getInfeasible() const;
   llvm::Expected<double> time(const Problem &problem,
                               const Assignment &assignment);
 
@@ -41,6 +49,8 @@ private:
   /// The limit, the time of the float model, and of what is no site.
   double limit = 0, whole = 0, rest = 0;
   std::map<std::vector<unsigned>, double> timed;
+  /// The least time of what was checked.
+  double best = std::numeric_limits<double>::infinity();
 };
 
 } // namespace compress

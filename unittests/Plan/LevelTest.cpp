@@ -192,9 +192,10 @@ TEST_F(LevelTest, SaysWhatIsWrong) {
   EXPECT_TRUE(StringRef(errorOf("int4_g32"))
                   .starts_with("unknown level 'int4_g32'; known are f32, "));
   EXPECT_TRUE(StringRef(errorOf("")).starts_with("unknown level ''"));
-  EXPECT_EQ(errorOf("int8:magic"),
-            "level 'int8:magic': unknown method 'magic'; known are adaquant, cast, "
-            "depths, fit, kmeans, magnitude, rtn, svd");
+  EXPECT_EQ(
+      errorOf("int8:magic"),
+      "level 'int8:magic': unknown method 'magic'; known are adaquant, cast, "
+      "depths, fit, kmeans, magnitude, rtn, svd");
   EXPECT_TRUE(StringRef(errorOf("int8:")).contains("unknown method ''"));
   EXPECT_EQ(errorOf("int8:rtn(range=mse"),
             "level 'int8:rtn(range=mse': expected ')' at the end");

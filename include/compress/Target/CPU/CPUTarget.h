@@ -26,8 +26,8 @@ void populateCPUDensePatterns(mlir::RewritePatternSet &patterns,
 void populateCPUFloatPatterns(mlir::RewritePatternSet &patterns,
                               const TargetOptions &options);
 
-/// Codes of fewer than 8 bits, of activations and of filters that are multiplied
-/// with codes, in 8 bits, for the patterns below.
+/// Codes of fewer than 8 bits, of activations and of filters that are
+/// multiplied with codes, in 8 bits, for the patterns below.
 void populateCPUWidenPatterns(mlir::RewritePatternSet &patterns);
 /// Quantized contractions: integer dot products and weight-only products, by
 /// generated kernels.
