@@ -51,6 +51,8 @@ public:
   virtual Value loadWord(unsigned buffer, Value at) = 0;
 
   //===--- Arithmetic -----------------------------------------------------===//
+  /// Whether the device has f16, subnormal numbers too.
+  virtual bool hasHalf() const { return false; }
   Value index(int64_t value);
   Value i32(int64_t value);
   Value f32(double value);

@@ -98,7 +98,7 @@ LazyTensorBuilder::getNumber(Type storage) {
       // By parts, since the device may flush f32 subnormals, or have no f16.
       OpBuilder &b = k.b;
       Location loc = k.loc;
-      if (k.device.hasHalf) {
+      if (k.hasHalf()) {
         Value half =
             arith::TruncIOp::create(b, loc, b.getIntegerType(16), bits);
         half = arith::BitcastOp::create(b, loc, b.getF16Type(), half);

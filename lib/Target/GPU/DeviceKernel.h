@@ -35,6 +35,7 @@ public:
   /// The memref of a buffer.
   Value getBuffer(unsigned buffer) { return buffers[buffer].argument; }
 
+  bool hasHalf() const override { return device.hasHalf; }
   /// x * y + z of f32, where the device may round once.
   Value multiplyAdd(Value x, Value y, Value z);
 
