@@ -16,10 +16,10 @@ static int fail(const char *what, const char *why) {
 }
 
 static size_t count_bytes(const CompressTensor *tensor) {
-  size_t bytes = tensor->dtype == COMPRESS_DTYPE_I64 ||
-                         tensor->dtype == COMPRESS_DTYPE_F64
-                     ? 8
-                     : 4;
+  size_t bytes =
+      tensor->dtype == COMPRESS_DTYPE_I64 || tensor->dtype == COMPRESS_DTYPE_F64
+          ? 8
+          : 4;
   for (int i = 0; i < tensor->rank; ++i)
     bytes *= (size_t)tensor->dims[i];
   return bytes;
@@ -56,8 +56,8 @@ int main(int argc, char **argv) {
     in[t].dtype = info->inputs[t].dtype;
     in[t].rank = info->inputs[t].rank;
     for (int i = 0; i < in[t].rank; ++i)
-      in[t].dims[i] = info->inputs[t].dims[i] < 0 ? atol(argv[4])
-                                                  : info->inputs[t].dims[i];
+      in[t].dims[i] =
+          info->inputs[t].dims[i] < 0 ? atol(argv[4]) : info->inputs[t].dims[i];
     size_t bytes = count_bytes(&in[t]);
     in[t].data = malloc(bytes + 1);
     if (!in[t].data || fread(in[t].data, 1, bytes, file) != bytes)
