@@ -228,6 +228,12 @@ llvm::Error Compilation::compareAlternatives() {
 }
 
 llvm::Error Compilation::measure() {
+  if (llvm::Error error = target.checkDevice()) {
+    // Compiled for a machine with one, which is no error.
+    report.notes.push_back("not run here: " + llvm::toString(std::move(error)));
+    compiled.reset();
+    return llvm::Error::success();
+  }
   auto model = JITModel::create(std::move(*compiled), options.threads);
   compiled.reset();
   if (!model) {

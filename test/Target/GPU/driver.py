@@ -97,6 +97,14 @@ expect(out, "a kernel failed: an illegal memory access was encountered (CUDA err
 run(out, COMPRESS_CUDA_DEVICE="GPU 1")
 assert "cuDevicePrimaryCtxRetain 1\n" in log.read_text()
 
+# Calibrated without a GPU: what cannot be measured is a note.
+out = args.work / "calibrated"
+support.compile_model(digits / "digits.onnx", out, "--level", "w8a8", "--target", "cuda:sm_90",
+                      "--data", digits / "calib.npz")
+if not has("libcuda.so.1"):
+    assert "not run here: cuda: there is no libcuda.so.1" in (out / "report.json").read_text()
+assert run(out).returncode == 0
+
 out = args.work / "rocm"
 result = support.invoke("compress-compile", digits / "digits.onnx", "-o", out, "--level", "int8",
                         "--target", "rocm:gfx942")
