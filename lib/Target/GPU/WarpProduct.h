@@ -19,8 +19,8 @@
 #ifndef COMPRESS_LIB_TARGET_GPU_WARPPRODUCT_H
 #define COMPRESS_LIB_TARGET_GPU_WARPPRODUCT_H
 
-#include "DotProduct.h"
 #include "../Elements/LazyTensor.h"
+#include "DotProduct.h"
 
 namespace compress::device {
 
