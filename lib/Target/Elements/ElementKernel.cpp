@@ -12,6 +12,22 @@ using namespace mlir;
 using namespace compress;
 using namespace compress::device;
 
+unsigned ElementKernel::addConstant(const HostTensor &tensor, StringRef name) {
+  for (auto &[known, buffer] : constants)
+    if (known.getBytes().data() == tensor.getBytes().data() &&
+        known.getBytes().size() == tensor.getBytes().size())
+      return buffer;
+  // Whole words, and one more than an element needs that ends in the last.
+  ArrayRef<char> bytes = tensor.getBytes();
+  int64_t words = llvm::divideCeil(bytes.size(), 4) + 1;
+  HostTensor packed = HostTensor::allocate({words}, host.getI32Type());
+  llvm::copy(bytes, packed.getMutableBytes().begin());
+  unsigned buffer =
+      addInput(arith::ConstantOp::create(host, loc, packed.toResource(name)));
+  constants.emplace_back(tensor, buffer);
+  return buffer;
+}
+
 Value ElementKernel::loadBits(unsigned buffer, Value at, unsigned width) {
   if (width == 32)
     return loadWord(buffer, at);

@@ -40,8 +40,7 @@ public:
   /// A tensor of the host program as the kernel's input; returns its buffer.
   virtual unsigned addInput(Value tensor) = 0;
   /// A constant, as it is packed in a HostTensor.
-  virtual unsigned addConstant(const HostTensor &tensor,
-                               llvm::StringRef name) = 0;
+  unsigned addConstant(const HostTensor &tensor, llvm::StringRef name);
   /// The extent of an axis of an input, as an index.
   virtual Value size(Value tensor, unsigned axis) = 0;
   /// The element with this row-major number in a buffer of elements of `width`
@@ -91,6 +90,8 @@ public:
 
 private:
   Value like(Value x, int64_t value);
+
+  llvm::SmallVector<std::pair<HostTensor, unsigned>> constants;
 };
 
 } // namespace compress::device

@@ -13,6 +13,13 @@ using namespace mlir;
 using namespace compress;
 using namespace compress::device;
 
+LogicalResult compress::device::leave(PatternRewriter &rewriter, Operation *op,
+                                      bool isLast, const Twine &reason) {
+  if (isLast)
+    op->setAttr(kRemarkAttr, rewriter.getStringAttr(reason));
+  return rewriter.notifyMatchFailure(op, reason);
+}
+
 FailureOr<Element> compress::device::readOperand(ElementKernel &k,
                                                  LazyTensorBuilder &lazy,
                                                  Value operand,

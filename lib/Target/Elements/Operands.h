@@ -8,8 +8,14 @@
 #define COMPRESS_LIB_TARGET_ELEMENTS_OPERANDS_H
 
 #include "LazyTensor.h"
+#include "mlir/IR/PatternMatch.h"
 
 namespace compress::device {
+
+/// Fails; `isLast` in the end, when no claim comes after, says why the host
+/// computes `op`.
+mlir::LogicalResult leave(mlir::PatternRewriter &rewriter, mlir::Operation *op,
+                          bool isLast, const llvm::Twine &reason);
 
 /// The elements of an operand. What the device cannot decode element by element
 /// is decoded by the host, once if it is a constant, when `decodeOnHost`.

@@ -29,7 +29,6 @@ public:
 
   //===--- Buffers --------------------------------------------------------===//
   unsigned addInput(Value tensor) override;
-  unsigned addConstant(const HostTensor &tensor, llvm::StringRef name) override;
   Value size(Value tensor, unsigned axis) override;
   Value loadWord(unsigned buffer, Value at) override;
   /// The memref of a buffer.
@@ -97,7 +96,6 @@ private:
   mlir::SmallVector<Value> parameters;
   llvm::DenseMap<Value, unsigned> inputs;
   llvm::DenseMap<std::pair<Value, unsigned>, Value> sizes;
-  mlir::SmallVector<std::pair<HostTensor, unsigned>> constants;
 };
 
 } // namespace compress::device

@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "../Elements/LazyTensor.h"
+#include "../Elements/Lookup.h"
 #include "../Elements/LoopExtents.h"
 #include "../Elements/Operands.h"
 #include "DotProduct.h"
@@ -21,14 +22,6 @@ using namespace compress;
 using namespace compress::device;
 
 namespace {
-/// Fails, and in the end says why the host computes `op`.
-LogicalResult leave(PatternRewriter &rewriter, Operation *op, bool isLast,
-                    const Twine &reason) {
-  if (isLast)
-    op->setAttr(kRemarkAttr, rewriter.getStringAttr(reason));
-  return rewriter.notifyMatchFailure(op, reason);
-}
-
 struct DeviceContract : public OpRewritePattern<ContractOp> {
   DeviceContract(MLIRContext *context, const DeviceInterface &device,
                  bool isLast)
@@ -143,53 +136,22 @@ struct DeviceGather : public OpRewritePattern<GatherOp> {
 
   LogicalResult matchAndRewrite(GatherOp op,
                                 PatternRewriter &rewriter) const override {
-    auto type = cast<RankedTensorType>(op.getResult().getType());
-    auto table = cast<ShapedType>(op.getTable().getType());
-    auto indices = cast<RankedTensorType>(op.getIndices().getType());
-    int64_t axis = op.getAxis(), count = indices.getRank();
-    if (!type.getElementType().isF32())
-      return leave(rewriter, op, isLast, "its elements are not f32");
-    if (!table.hasStaticShape() || table.getDimSize(axis) == 0 ||
-        table.getDimSize(axis) > INT32_MAX)
-      return leave(rewriter, op, isLast, "a table of unknown size");
-    unsigned width = indices.getElementType().isIndex()
-                         ? 64
-                         : indices.getElementTypeBitWidth();
-    if (width < 8 || width > 64)
-      return leave(rewriter, op, isLast, "indices of this type");
-    rewriter.setInsertionPoint(op);
-    Location loc = op.getLoc();
-    SmallVector<OpFoldResult> sizes;
-    for (int64_t d = 0; d < type.getRank(); ++d)
-      sizes.push_back(
-          d >= axis && d < axis + count
-              ? OpFoldResult(tensor::getMixedSize(rewriter, loc,
-                                                  op.getIndices(), d - axis))
-              : OpFoldResult(rewriter.getIndexAttr(type.getDimSize(d))));
-    Value result;
     std::string reason;
+    auto lookup = Lookup::match(op, reason);
+    if (failed(lookup))
+      return leave(rewriter, op, isLast, reason);
+    rewriter.setInsertionPoint(op);
+    SmallVector<OpFoldResult> sizes = lookup->getSizes(rewriter);
+    Value result;
     {
-      DeviceKernel k(rewriter, loc, op->getParentOfType<ModuleOp>(), device);
+      DeviceKernel k(rewriter, op.getLoc(), op->getParentOfType<ModuleOp>(),
+                     device);
       LazyTensorBuilder lazy(k);
-      auto rows = readOperand(k, lazy, op.getTable(), isLast);
+      auto table = readOperand(k, lazy, op.getTable(), isLast);
       reason = lazy.reason;
-      unsigned buffer = k.addInput(op.getIndices());
-      SmallVector<Value> extents;
-      for (int64_t d = 0; d < count; ++d)
-        extents.push_back(k.size(op.getIndices(), d));
-      if (succeeded(rows))
-        result = k.finish(
-            type, sizes,
-            [&](ValueRange position) {
-              Value at = k.linearize(position.slice(axis, count), extents);
-              Value found =
-                  loadIndex(k, buffer, at, width, table.getDimSize(axis));
-              SmallVector<Value> where(position.take_front(axis));
-              where.push_back(found);
-              llvm::append_range(where, position.drop_front(axis + count));
-              return (*rows)(where);
-            },
-            reason);
+      if (succeeded(table))
+        result =
+            k.finish(lookup->getType(), sizes, lookup->read(k, *table), reason);
     }
     if (!result)
       return leave(rewriter, op, isLast, reason);

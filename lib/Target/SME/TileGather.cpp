@@ -9,11 +9,11 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "../Elements/Lookup.h"
 #include "../Elements/Operands.h"
 #include "TileKernel.h"
 #include "TilePatterns.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
-#include "mlir/Dialect/Tensor/IR/Tensor.h"
 
 using namespace mlir;
 using namespace compress;
@@ -30,38 +30,22 @@ struct TileGather : public OpRewritePattern<GatherOp> {
 
   LogicalResult matchAndRewrite(GatherOp op,
                                 PatternRewriter &rewriter) const override {
-    auto type = cast<RankedTensorType>(op.getResult().getType());
-    auto table = cast<ShapedType>(op.getTable().getType());
-    auto indices = cast<RankedTensorType>(op.getIndices().getType());
-    int64_t axis = op.getAxis(), count = indices.getRank();
-    if (!type.getElementType().isF32())
-      return leave(rewriter, op, isLast, "its elements are not f32");
-    if (!table.hasStaticShape() || table.getDimSize(axis) == 0 ||
-        table.getDimSize(axis) > INT32_MAX)
-      return leave(rewriter, op, isLast, "a table of unknown size");
-    unsigned width = indices.getElementType().isIndex()
-                         ? 64
-                         : indices.getElementTypeBitWidth();
-    if (width < 8 || width > 64)
-      return leave(rewriter, op, isLast, "indices of this type");
-
+    std::string reason;
+    auto lookup = Lookup::match(op, reason);
+    if (failed(lookup))
+      return leave(rewriter, op, isLast, reason);
     rewriter.setInsertionPoint(op);
     Location loc = op.getLoc();
-    SmallVector<OpFoldResult> sizes;
-    for (int64_t d = 0; d < type.getRank(); ++d)
-      sizes.push_back(
-          d >= axis && d < axis + count
-              ? tensor::getMixedSize(rewriter, loc, op.getIndices(), d - axis)
-              : OpFoldResult(rewriter.getIndexAttr(type.getDimSize(d))));
+    SmallVector<OpFoldResult> sizes = lookup->getSizes(rewriter);
     Value result;
-    std::string reason;
     {
-      TileKernel k(rewriter, loc, op->getParentOfType<ModuleOp>(), type);
+      TileKernel k(rewriter, loc, op->getParentOfType<ModuleOp>(),
+                   lookup->getType());
       LazyTensorBuilder lazy(k);
-      auto rows = readOperand(k, lazy, op.getTable(), isLast);
+      auto table = readOperand(k, lazy, op.getTable(), isLast);
       reason = lazy.reason;
-      if (succeeded(rows)) {
-        emit(op, k, *rows, width);
+      if (succeeded(table)) {
+        emit(*lookup, k, *table);
         Value total = arith::ConstantIndexOp::create(rewriter, loc, 1);
         for (OpFoldResult size : sizes)
           total = arith::MulIOp::create(
@@ -80,31 +64,17 @@ struct TileGather : public OpRewritePattern<GatherOp> {
   }
 
 private:
-  static void emit(GatherOp op, TileKernel &k, const Element &rows,
-                   unsigned width) {
-    auto type = cast<RankedTensorType>(op.getResult().getType());
-    int64_t axis = op.getAxis();
-    int64_t count = cast<ShapedType>(op.getIndices().getType()).getRank();
-    int64_t extent = cast<ShapedType>(op.getTable().getType()).getDimSize(axis);
-    unsigned buffer = k.addInput(op.getIndices());
-    SmallVector<Value> extents;
+  static void emit(const Lookup &lookup, TileKernel &k, const Element &table) {
+    Element element = lookup.read(k, table);
+    SmallVector<Value> extents = lookup.getExtents(k);
     Value total = k.index(1);
-    for (int64_t d = 0; d < type.getRank(); ++d) {
-      extents.push_back(d >= axis && d < axis + count
-                            ? k.size(op.getIndices(), d - axis)
-                            : k.index(type.getDimSize(d)));
-      total = k.mul(total, extents.back());
-    }
+    for (Value extent : extents)
+      total = k.mul(total, extent);
     Value first = k.mul(k.getTask(), kElements);
     Value elements = k.minimum(k.sub(total, first), k.index(kElements));
     k.loop(elements, [&](Value i) {
       SmallVector<Value> position = k.delinearize(k.add(first, i), extents);
-      ValueRange all(position), sizes(extents);
-      Value at = k.linearize(all.slice(axis, count), sizes.slice(axis, count));
-      SmallVector<Value> where(all.take_front(axis));
-      where.push_back(loadIndex(k, buffer, at, width, extent));
-      llvm::append_range(where, all.drop_front(axis + count));
-      k.storeResult(rows(where), position);
+      k.storeResult(element(position), position);
     });
   }
 

@@ -63,22 +63,6 @@ unsigned TileKernel::addInput(Value tensor) {
   return it->second;
 }
 
-unsigned TileKernel::addConstant(const HostTensor &tensor, StringRef name) {
-  for (auto &[known, buffer] : constants)
-    if (known.getBytes().data() == tensor.getBytes().data() &&
-        known.getBytes().size() == tensor.getBytes().size())
-      return buffer;
-  // Whole words, and one more than an element needs that ends in the last.
-  ArrayRef<char> bytes = tensor.getBytes();
-  int64_t words = llvm::divideCeil(bytes.size(), 4) + 1;
-  HostTensor packed = HostTensor::allocate({words}, host.getI32Type());
-  llvm::copy(bytes, packed.getMutableBytes().begin());
-  Value value = arith::ConstantOp::create(host, loc, packed.toResource(name));
-  unsigned buffer = addInput(value);
-  constants.emplace_back(tensor, buffer);
-  return buffer;
-}
-
 Value TileKernel::size(Value tensor, unsigned axis) {
   // Kernels read past padding, which else would be made for its sizes alone.
   auto pad = tensor.getDefiningOp<tensor::PadOp>();

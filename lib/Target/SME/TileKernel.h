@@ -33,7 +33,6 @@ public:
 
   //===--- Buffers --------------------------------------------------------===//
   unsigned addInput(Value tensor) override;
-  unsigned addConstant(const HostTensor &tensor, llvm::StringRef name) override;
   Value size(Value tensor, unsigned axis) override;
   Value loadWord(unsigned buffer, Value at) override;
   Value loadBits(unsigned buffer, Value at, unsigned width) override;
@@ -71,7 +70,6 @@ private:
   mlir::SmallVector<Value> scalars; // of the program
   llvm::DenseMap<Value, unsigned> inputs;
   llvm::DenseMap<std::pair<Value, unsigned>, Value> sizes;
-  mlir::SmallVector<std::pair<HostTensor, unsigned>> constants;
 };
 
 } // namespace compress::sme

@@ -36,13 +36,6 @@ static constexpr int64_t kFewRows = 4;
 /// Below so many multiplications threads do not pay.
 static constexpr int64_t kSmallWork = 1 << 16;
 
-LogicalResult compress::sme::leave(PatternRewriter &rewriter, Operation *op,
-                                   bool isLast, const Twine &reason) {
-  if (isLast)
-    op->setAttr(kRemarkAttr, rewriter.getStringAttr(reason));
-  return rewriter.notifyMatchFailure(op, reason);
-}
-
 namespace {
 /// The loops of a contraction by what they are of a matrix product.
 struct LoopGroups {

@@ -18,11 +18,6 @@ void populateTilePatterns(mlir::RewritePatternSet &patterns, bool isLast);
 /// Claims of lookups, likewise.
 void populateTileGather(mlir::RewritePatternSet &patterns, bool isLast);
 
-/// Fails, and in the end says why the CPU computes `op` by the reference
-/// semantics, unless the CPU's patterns take it.
-mlir::LogicalResult leave(mlir::PatternRewriter &rewriter, mlir::Operation *op,
-                          bool isLast, const llvm::Twine &reason);
-
 } // namespace compress::sme
 
 #endif // COMPRESS_LIB_TARGET_SME_TILEPATTERNS_H
