@@ -18,6 +18,8 @@
 #include "llvm/Target/TargetOptions.h"
 #include "llvm/TargetParser/SubtargetFeature.h"
 #include "llvm/TargetParser/Triple.h"
+#include "llvm/Transforms/Scalar/LoopIdiomRecognize.h"
+#include <mutex>
 
 using namespace mlir;
 using namespace compress;
@@ -137,7 +139,16 @@ createTargetMachine(const TargetOptions &options) {
   return machine;
 }
 
+/// Recognizing cyclic redundancy checks takes time exponential in the depth of
+/// a loop's expressions (HashRecognize's search for recurrences remembers
+/// nothing), and no model has any.
+static void disableHashRecognition() {
+  static std::once_flag once;
+  std::call_once(once, [] { llvm::DisableLIRP::HashRecognize = true; });
+}
+
 static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
+  disableHashRecognition();
   llvm::PipelineTuningOptions tuning;
   tuning.LoopVectorization = true;
   // Loops carry the work; straight-line vectorization of a long main function
