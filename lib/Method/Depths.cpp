@@ -153,7 +153,7 @@ static SmallVector<Depth> getDepths(EncodingAttrInterface encoding) {
     if (!depths.empty() &&
         sparse.getArguments() != depths.front().sparse.getArguments())
       return {};
-    depths.push_back({sparse, quant});
+    depths.push_back({sparse, quant, {}});
   }
   llvm::stable_sort(depths, [](const Depth &a, const Depth &b) {
     return a.quant.getCodeWidth() < b.quant.getCodeWidth();

@@ -31,7 +31,8 @@ public:
 private:
   explicit Lookup(GatherOp op) : op(op) {}
   bool isIndex(int64_t axis) const {
-    return axis >= op.getAxis() && axis < op.getAxis() + numIndexAxes;
+    int64_t first = op.getAxis();
+    return axis >= first && axis < first + numIndexAxes;
   }
 
   mutable GatherOp op;

@@ -314,7 +314,6 @@ private:
     /// Products of codes, four steps in each word.
     void emit(const CodeProduct &codes, const Element &start) {
       OpBuilder &b = k.b;
-      Location loc = k.loc;
       Type i32 = b.getI32Type();
       clearSums(i32);
       // Sums of the codes of a line, for the zero points of the other side.
