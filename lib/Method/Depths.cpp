@@ -153,9 +153,11 @@ static SmallVector<Depth> getDepths(EncodingAttrInterface encoding) {
     if (!depths.empty() &&
         sparse.getArguments() != depths.front().sparse.getArguments())
       return {};
-    depths.push_back({sparse, quant, {}});
+    Depth &depth = depths.emplace_back();
+    depth.sparse = sparse;
+    depth.quant = quant;
   }
-  llvm::stable_sort(depths, [](const Depth &a, const Depth &b) {
+  llvm::sort(depths, [](const Depth &a, const Depth &b) {
     return a.quant.getCodeWidth() < b.quant.getCodeWidth();
   });
   return depths;
@@ -277,8 +279,10 @@ DepthsMethod::encode(const WeightRequest &request) const {
   }
   // The dual price falls from step to step; where it no longer pays for what
   // is left, smaller steps fill the rest.
-  llvm::stable_sort(
-      steps, [](const Step &a, const Step &b) { return a.gain > b.gain; });
+  llvm::sort(steps, [](const Step &a, const Step &b) {
+    return std::tie(b.gain, a.group, a.from) <
+           std::tie(a.gain, b.group, b.from);
+  });
   std::vector<int> chosen(blocks.count, -1);
   for (const Step &step : steps)
     if (chosen[step.group] == step.from && double(step.bits) <= budget) {
