@@ -55,6 +55,7 @@ mlir_libraries = os.path.join(os.path.dirname(config.llvm_tools_dir), "lib")
 config.substitutions.append(("%mlir_runner_libs", ",".join(
     os.path.join(mlir_libraries, f"libmlir_{name}.so") for name in ("c_runner_utils", "runner_utils"))))
 config.environment["COMPRESS_TOOLS_DIR"] = tools_dir
+config.environment["COMPRESS_CC"] = config.compress_c_compiler
 config.environment["COMPRESS_EXAMPLES"] = os.path.join(config.compress_source_dir, "examples")
 
 # --- Python --------------------------------------------------------------

@@ -15,7 +15,7 @@ example = support.EXAMPLES / sys.argv[2]
 program = work / "run-concurrently"
 is_image = sys.argv[2] == "digits"
 if is_image:
-    subprocess.run(["cc", "-O1", "-Wall", "-I", support.ROOT / "include",
+    subprocess.run([os.environ["COMPRESS_CC"], "-O1", "-Wall", "-I", support.ROOT / "include",
                     support.ROOT / "test/Integration/Inputs/run-concurrently.c", "-o", program,
                     "-ldl", "-lpthread"], check=True)
 

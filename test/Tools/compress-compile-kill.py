@@ -20,7 +20,8 @@ shutil.rmtree(work, ignore_errors=True)
 work.mkdir(parents=True)
 library = work / "kill-at.so"
 source = pathlib.Path(__file__).parent / "Inputs" / "kill-at.c"
-subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"], check=True)
+subprocess.run([os.environ["COMPRESS_CC"], "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"],
+               check=True)
 counts = work / "counts"
 RESULTS = ("plan.yaml", "model.safetensors", "model.onnx")
 

@@ -15,7 +15,8 @@ os.makedirs(work)
 data = f"{examples}/digits/calib.npz"
 
 # Variables mean nothing to other MPIs than Open MPI, options could be errors.
-environment = dict(os.environ, OMPI_MCA_rmaps_base_oversubscribe="1")
+environment = dict(os.environ, OMPI_MCA_rmaps_base_oversubscribe="1",
+                   PRTE_MCA_rmaps_default_mapping_policy=":oversubscribe")
 if os.geteuid() == 0:
     environment.update(OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1")
 
