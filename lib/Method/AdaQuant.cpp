@@ -177,27 +177,15 @@ Layer::Layer(const WeightRequest &request, const LayerInputs &inputs,
   codes = leaves[0].bitcast(quant.getCodeType()).toFloats();
   std::tie(least, most) = quant.getCodeRange();
   ArrayRef<int64_t> shape = request.weight.getShape();
-  const WeightOperand &role = request.role;
-  if (role.reductionAxes.empty() || weight.empty() || inputs.rows == 0)
+  auto layout = InputChannels::get(shape, request.role, inputs.channels);
+  if (!layout || weight.empty() || inputs.rows == 0)
     return;
-  // As in `measureOutputError`.
-  int64_t axis = role.reductionAxes[0];
-  channels = shape[axis];
-  if (inputs.channels % channels)
-    return;
-  int64_t sets = inputs.channels / channels;
-  int64_t outAxis = role.outputAxes.empty() ? -1 : role.outputAxes[0];
-  if (sets > 1 && (outAxis < 0 || shape[outAxis] % sets))
-    return;
-  int64_t outputsPerSet = sets > 1 ? shape[outAxis] / sets : 1, outStride = 1;
-  for (int64_t dim = axis + 1; dim < int64_t(shape.size()); ++dim)
-    stride *= shape[dim];
-  for (int64_t dim = outAxis + 1; dim < int64_t(shape.size()); ++dim)
-    outStride *= shape[dim];
+  channels = layout->channels;
+  stride = layout->stride;
+  int64_t sets = layout->sets;
   for (int64_t i = 0, e = weight.size(); i < e; ++i)
-    if (i / stride % channels == 0)
-      vectors.push_back(
-          {i, sets > 1 ? i / outStride % shape[outAxis] / outputsPerSet : 0});
+    if (layout->isFirst(i))
+      vectors.push_back({i, layout->getSet(i)});
 
   SmallVector<int64_t> grid = quant.getGroupGrid(shape);
   GroupIndexer indexer(shape, quant.getGroup(), grid);

@@ -72,34 +72,42 @@ Method::activationParameters(const TensorStatistics &, CompressedTensorType,
                                  "' does not choose activation parameters");
 }
 
-std::vector<float> compress::getImportance(const WeightRequest &request) {
-  ArrayRef<int64_t> shape = request.weight.getShape();
-  ArrayRef<double> moments = request.secondMoments;
-  if (moments.empty() || request.role.reductionAxes.empty())
-    return {};
-  int64_t axis = request.role.reductionAxes[0];
-  if (shape[axis] == 0 || moments.size() % shape[axis])
-    return {};
-  // Grouped convolution: output channels are split into as many runs as there
-  // are sets of input channels.
-  int64_t sets = moments.size() / shape[axis];
-  int64_t outAxis =
-      request.role.outputAxes.empty() ? -1 : request.role.outputAxes[0];
-  if (sets > 1 && (outAxis < 0 || shape[outAxis] % sets))
-    return {};
-  int64_t outputsPerSet = sets > 1 ? shape[outAxis] / sets : 1;
+std::optional<InputChannels> InputChannels::get(ArrayRef<int64_t> shape,
+                                                const WeightOperand &role,
+                                                int64_t numChannels) {
+  if (role.reductionAxes.empty())
+    return std::nullopt;
+  auto getStride = [&](int64_t axis) {
+    int64_t stride = 1;
+    for (int64_t size : shape.drop_front(axis + 1))
+      stride *= size;
+    return stride;
+  };
+  InputChannels result;
+  int64_t axis = role.reductionAxes[0];
+  result.channels = shape[axis];
+  result.stride = getStride(axis);
+  if (result.channels == 0 || numChannels == 0 || numChannels % result.channels)
+    return std::nullopt;
+  result.sets = numChannels / result.channels;
+  if (result.sets == 1)
+    return result;
+  if (role.outputAxes.empty() || shape[role.outputAxes[0]] % result.sets)
+    return std::nullopt;
+  result.outputs = shape[role.outputAxes[0]];
+  result.outStride = getStride(role.outputAxes[0]);
+  return result;
+}
 
+std::vector<float> compress::getImportance(const WeightRequest &request) {
+  ArrayRef<double> moments = request.secondMoments;
+  auto channels = InputChannels::get(request.weight.getShape(), request.role,
+                                     moments.size());
+  if (!channels)
+    return {};
   std::vector<float> importance(request.weight.getNumElements());
-  SmallVector<int64_t> position(shape.size(), 0);
-  for (float &value : importance) {
-    int64_t set = sets > 1 ? position[outAxis] / outputsPerSet : 0;
-    value = moments[set * shape[axis] + position[axis]];
-    for (int64_t dim = int64_t(shape.size()) - 1; dim >= 0; --dim) {
-      if (++position[dim] < shape[dim])
-        break;
-      position[dim] = 0;
-    }
-  }
+  for (auto [i, value] : llvm::enumerate(importance))
+    value = moments[channels->getChannel(i)];
   return importance;
 }
 

@@ -7,6 +7,7 @@
 #include "BiasCorrection.h"
 #include "compress/Dialect/Compress/IR/Encoding.h"
 #include "compress/Dialect/ONNX/IR/ONNXOps.h"
+#include "compress/Method/Method.h"
 #include <cmath>
 
 using namespace mlir;
@@ -84,26 +85,18 @@ static std::optional<std::vector<double>> getShift(const HostTensor &weight,
                                                    const WeightOperand &role,
                                                    ArrayRef<double> means) {
   ArrayRef<int64_t> shape = weight.getShape();
-  int64_t axis = role.reductionAxes[0], outAxis = role.outputAxes[0];
-  int64_t channels = shape[axis], outputs = shape[outAxis];
-  // Grouped convolution, as in `getImportance`.
-  if (channels == 0 || int64_t(means.size()) % channels)
+  auto layout = InputChannels::get(shape, role, means.size());
+  if (!layout)
     return std::nullopt;
-  int64_t sets = means.size() / channels;
-  if (sets == 0 || outputs % sets)
-    return std::nullopt;
-  int64_t stride = 1, outStride = 1;
-  for (int64_t dim = axis + 1; dim < int64_t(shape.size()); ++dim)
-    stride *= shape[dim];
-  for (int64_t dim = outAxis + 1; dim < int64_t(shape.size()); ++dim)
-    outStride *= shape[dim];
+  int64_t outAxis = role.outputAxes[0], outputs = shape[outAxis];
+  int64_t outStride = 1;
+  for (int64_t size : shape.drop_front(outAxis + 1))
+    outStride *= size;
   std::vector<double> shift(outputs, 0);
-  for (int64_t i = 0, e = weight.getNumElements(); i < e; ++i) {
-    int64_t out = i / outStride % outputs;
-    int64_t set = out / (outputs / sets);
-    shift[out] += (weight.getDouble(i) - decoded.getDouble(i)) *
-                  means[set * channels + i / stride % channels];
-  }
+  for (int64_t i = 0, e = weight.getNumElements(); i < e; ++i)
+    shift[i / outStride % outputs] +=
+        (weight.getDouble(i) - decoded.getDouble(i)) *
+        means[layout->getChannel(i)];
   if (llvm::any_of(shift, [](double s) { return !std::isfinite(s); }))
     return std::nullopt;
   return shift;

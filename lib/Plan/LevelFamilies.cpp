@@ -387,9 +387,8 @@ std::vector<LevelFamily> compress::getBuiltinLevelFamilies() {
        parseWeightActivation},
       {"mixed-B[-gG]",
        "integer codes whose number of bits is chosen for each input channel "
-       "(or "
-       "for G outputs of it) so that all that is stored takes at most B bits a "
-       "weight, any fraction",
+       "(or for G outputs of it) so that all that is stored takes at most B "
+       "bits a weight, any fraction",
        {"mixed-3.27", "mixed-2.6-g64"},
        parseMixed},
       {"fp8|fp6|fp4[-eXmY][-gG]",

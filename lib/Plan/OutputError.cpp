@@ -50,44 +50,30 @@ compress::measureOutputError(const Site &site, const HostTensor &weight,
   const WeightOperand &role = site.getRole();
   if (role.activation < 0 || role.reductionAxes.empty())
     return std::nullopt;
-  ArrayRef<int64_t> shape = site.type.getShape();
-  int64_t axis = role.reductionAxes[0];
-  int64_t channels = shape[axis], elements = site.getNumElements();
-  if (channels == 0 || elements == 0)
+  int64_t elements = site.getNumElements();
+  if (elements == 0)
     return std::nullopt;
   LayerInputs inputs = gatherInputs(
       site, statistics,
       std::max<int64_t>(16, int64_t(maxMultiplyAdds / double(elements))));
-  if (inputs.rows == 0 || inputs.channels % channels)
+  auto layout = InputChannels::get(site.type.getShape(), role, inputs.channels);
+  if (inputs.rows == 0 || !layout)
     return std::nullopt;
-  // Grouped convolution, as in `getImportance`.
-  int64_t sets = inputs.channels / channels;
-  int64_t outAxis = role.outputAxes.empty() ? -1 : role.outputAxes[0];
-  if (sets > 1 && (outAxis < 0 || shape[outAxis] % sets))
-    return std::nullopt;
-  int64_t outputsPerSet = sets > 1 ? shape[outAxis] / sets : 1;
 
-  int64_t stride = 1, outStride = 1;
-  for (int64_t dim = axis + 1; dim < int64_t(shape.size()); ++dim)
-    stride *= shape[dim];
-  for (int64_t dim = outAxis + 1; dim < int64_t(shape.size()); ++dim)
-    outStride *= shape[dim];
   double error = 0, energy = 0;
   std::vector<float> difference(inputs.rows), whole(inputs.rows);
   for (int64_t first = 0; first < elements; ++first) {
-    // One vector along the channels.
-    if (first / stride % channels)
+    if (!layout->isFirst(first))
       continue;
-    int64_t set =
-        sets > 1 ? first / outStride % shape[outAxis] / outputsPerSet : 0;
+    int64_t firstChannel = layout->getChannel(first);
     std::fill(difference.begin(), difference.end(), 0.0f);
     std::fill(whole.begin(), whole.end(), 0.0f);
-    for (int64_t c = 0; c < channels; ++c) {
-      double w = weight.getDouble(first + c * stride);
-      auto d = float(w - decoded.getDouble(first + c * stride));
+    for (int64_t c = 0; c < layout->channels; ++c) {
+      int64_t element = first + c * layout->stride;
+      double w = weight.getDouble(element);
+      auto d = float(w - decoded.getDouble(element));
       auto f = float(w);
-      const float *x =
-          inputs.values.data() + (set * channels + c) * inputs.rows;
+      const float *x = inputs.values.data() + (firstChannel + c) * inputs.rows;
       for (int64_t i = 0; i < inputs.rows; ++i) {
         difference[i] += d * x[i];
         whole[i] += f * x[i];

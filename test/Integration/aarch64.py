@@ -21,17 +21,7 @@ CPUS = {"generic": None, "cortex-a76": "sdot", "neoverse-n2": "usdot"}
 level = sys.argv[2]
 work = support.fresh(pathlib.Path(sys.argv[1]) / level)
 digits = support.EXAMPLES / "digits"
-inputs = pathlib.Path(__file__).parent / "Inputs"
-include = pathlib.Path(__file__).parents[2] / "include"
-
-
-def aarch64(tool, *args):
-    return subprocess.run([f"aarch64-linux-gnu-{tool}", *map(str, args)], check=True,
-                          stdout=subprocess.PIPE, text=True).stdout
-
-
-aarch64("gcc", "-O1", "-Wall", "-Werror", "-I", include, inputs / "run-model.c", "-o",
-        work / "run-model", "-ldl")
+runner = support.build_aarch64("run-model", work)
 options = ("--level", level, "--data", digits / "calib.npz", "--no-compare")
 support.compile_model(digits / "digits.onnx", work / "here", *options)
 test = support.load(digits / "test.npz")
@@ -44,12 +34,12 @@ for cpu, instruction in CPUS.items():
     folder = work / cpu
     support.compile_model(digits / "digits.onnx", folder, *options, "--target-triple",
                           "aarch64-linux-gnu", "--target-cpu", cpu)
-    assembly = aarch64("objdump", "-d", folder / "model.so")
+    assembly = support.aarch64("objdump", "-d", folder / "model.so")
     if instruction and level in ("int8-dynamic", "w8a8"):
         assert f"\t{instruction}\t" in assembly, f"no {instruction} for {cpu}"
     for threads in (1, 3):
         command = ["qemu-aarch64", "-L", "/usr/aarch64-linux-gnu", "-cpu", "max",
-                   work / "run-model", folder / "model.so", work / "images.bin",
+                   runner, folder / "model.so", work / "images.bin",
                    folder / "logits.bin", len(images), threads]
         print(subprocess.run(list(map(str, command)), check=True, stdout=subprocess.PIPE,
                              text=True, timeout=300).stdout.strip())

@@ -19,17 +19,7 @@ ALL_LENGTHS = (128, 256, 512, 1024, 2048)
 name, level, instruction = sys.argv[2:5]
 work = support.fresh(pathlib.Path(sys.argv[1]) / f"{name}-{level}")
 folder = support.EXAMPLES / name
-inputs = pathlib.Path(__file__).parent / "Inputs"
-include = pathlib.Path(__file__).parents[2] / "include"
-
-
-def aarch64(tool, *args):
-    return subprocess.run([f"aarch64-linux-gnu-{tool}", *map(str, args)], check=True,
-                          stdout=subprocess.PIPE, text=True).stdout
-
-
-aarch64("gcc", "-O1", "-Wall", "-Werror", "-I", include, inputs / "run-model.c", "-o",
-        work / "run-model", "-ldl")
+runner = support.build_aarch64("run-model", work)
 data, key, count = {"digits": ("test", "image", 67), "charlm": ("valid", "tokens", 1)}[name]
 samples = support.load(folder / f"{data}.npz")[key][:count]
 np.savez(work / "samples.npz", **{key: samples})
@@ -44,8 +34,8 @@ here = support.run_library(work / "here", work / "samples.npz", work)["logits"]
 # Nothing but the target is named: the platform follows from it.
 support.compile_model(model, work / "sme", *options, "--target", "sme")
 library = work / "sme" / "model.so"
-assert f"\t{instruction}\t" in aarch64("objdump", "-d", library), f"no {instruction}"
-needed = aarch64("readelf", "-d", library)
+assert f"\t{instruction}\t" in support.aarch64("objdump", "-d", library), f"no {instruction}"
+needed = support.aarch64("readelf", "-d", library)
 assert "mlir" not in needed.lower(), needed
 
 first = None
@@ -53,7 +43,7 @@ for bits in (128, 256, 512) if name == "digits" else (256,):
     cpu = "max" + "".join(f",sme{other}={'on' if other == bits else 'off'}"
                           for other in ALL_LENGTHS)
     logits = work / f"logits-{bits}.bin"
-    command = ["qemu-aarch64", "-L", "/usr/aarch64-linux-gnu", "-cpu", cpu, work / "run-model",
+    command = ["qemu-aarch64", "-L", "/usr/aarch64-linux-gnu", "-cpu", cpu, runner,
                library, work / "samples.bin", logits, len(samples), 2]
     printed = subprocess.run(list(map(str, command)), check=True, stdout=subprocess.PIPE,
                              text=True, timeout=300).stdout.strip()
@@ -71,10 +61,9 @@ assert agree > 0.98, agree
 
 # What a caller has in ZA is saved where the caller said.
 if name == "digits":
-    aarch64("gcc", "-O1", "-Wall", "-Werror", "-I", include, inputs / "lazy-za.c", "-o",
-            work / "lazy-za", "-ldl")
+    caller = support.build_aarch64("lazy-za", work)
     saved = subprocess.run(["qemu-aarch64", "-L", "/usr/aarch64-linux-gnu", "-cpu", "max",
-                            str(work / "lazy-za"), str(library)], check=True,
+                            str(caller), str(library)], check=True,
                            stdout=subprocess.PIPE, text=True).stdout
     assert saved == "saved\n", saved
 
@@ -86,7 +75,7 @@ wrong = support.invoke("compress-compile", model, "-o", work / "no", "--level", 
 assert wrong.returncode == 1 and "aarch64 Linux" in wrong.stderr, wrong
 # Without SME it is not loaded.
 plain = subprocess.run(["qemu-aarch64", "-L", "/usr/aarch64-linux-gnu", "-cpu", "cortex-a76",
-                        str(work / "run-model"), str(library), str(work / "samples.bin"),
+                        str(runner), str(library), str(work / "samples.bin"),
                         str(work / "no.bin"), str(len(samples)), "1"],
                        stderr=subprocess.PIPE, text=True)
 assert plain.returncode == 1 and "sme" in plain.stderr, plain

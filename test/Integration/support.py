@@ -128,3 +128,17 @@ def expect_error(tool, *args, mentions, out=None):
         if left:
             return f"left {sorted(left)} beside the output"
     return None
+
+
+def aarch64(tool, *args):
+    """Runs a GNU tool for aarch64; returns what it prints."""
+    return subprocess.run([f"aarch64-linux-gnu-{tool}", *map(str, args)], check=True,
+                          stdout=subprocess.PIPE, text=True).stdout
+
+
+def build_aarch64(name, work):
+    """A C program of Inputs for aarch64."""
+    program = work / name
+    aarch64("gcc", "-O1", "-Wall", "-Werror", "-I", ROOT / "include",
+            ROOT / f"test/Integration/Inputs/{name}.c", "-o", program, "-ldl")
+    return program

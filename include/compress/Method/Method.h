@@ -35,6 +35,37 @@ struct LayerInputs {
   std::vector<float> values;
 };
 
+/// Which channel of a layer's inputs each element of its weight is multiplied
+/// with. In grouped convolutions the output channels are split into as many
+/// runs as there are sets of input channels.
+class InputChannels {
+public:
+  /// Nothing where so many channels of inputs do not fit the weight.
+  static std::optional<InputChannels> get(llvm::ArrayRef<int64_t> shape,
+                                          const WeightOperand &role,
+                                          int64_t numChannels);
+
+  /// Of one set, along the weight's first reduction axis; neighbours there are
+  /// `stride` elements apart.
+  int64_t channels = 0, stride = 1;
+  int64_t sets = 1;
+
+  int64_t getSet(int64_t element) const {
+    return sets > 1 ? element / outStride % outputs / (outputs / sets) : 0;
+  }
+  /// Of all sets.
+  int64_t getChannel(int64_t element) const {
+    return getSet(element) * channels + element / stride % channels;
+  }
+  /// Whether a vector along the channels starts with this element.
+  bool isFirst(int64_t element) const {
+    return element / stride % channels == 0;
+  }
+
+private:
+  int64_t outputs = 1, outStride = 1;
+};
+
 /// A weight to encode.
 struct WeightRequest {
   /// For diagnostics.
