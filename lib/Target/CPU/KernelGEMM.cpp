@@ -236,8 +236,19 @@ void compress::cpu::storeDotResults(KernelBuilder &k, const KernelISA &isa,
   Value group = results.perRow ? row : k.index(0);
   Value zero = k.splat(k.load(results.rowZeros, group), lanes);
   Value scale = k.splat(k.load(results.rowScales, group), lanes);
-  sums = k.sub(sums, k.mul(zero, columns.sums));
-  Value value = k.mulF(k.convert(sums, k.f32()), k.mulF(scale, columns.scales));
+  Value value;
+  if (results.floatZeros) {
+    // Rounded once.
+    Type type = isa.hasFMA ? k.f32() : k.b.getF64Type();
+    Value factor = k.convert(k.bitcast(zero, k.vector(lanes, k.f32())), type);
+    factor = arith::NegFOp::create(k.b, k.loc, factor);
+    value = k.convert(k.multiplyAdd(factor, k.convert(columns.sums, type),
+                                    k.convert(sums, type), isa.hasFMA),
+                      k.f32());
+  } else {
+    value = k.convert(k.sub(sums, k.mul(zero, columns.sums)), k.f32());
+  }
+  value = k.mulF(value, k.mulF(scale, columns.scales));
   SmallVector<Value> at{row, columns.n};
   if (columns.bias)
     value = k.addF(value, columns.bias);

@@ -88,6 +88,8 @@ struct CodeRange {
   int64_t lo, hi, shift;
   /// The divisor of symmetric scales: max(|lo|, |hi|).
   bool hasZero;
+  /// Zero points are f32, and the kernel's results their bits; without shift.
+  bool floatZero = false;
 };
 
 /// Where the zero point of a static encoding comes from.
@@ -195,6 +197,8 @@ struct DotResults {
   /// G = 1 when not `perRow`, else M.
   bool perRow;
   InitKind init;
+  /// Whether rowZeros are the bits of f32 numbers. Sums must be below 2^24.
+  bool floatZeros = false;
 };
 /// What a vector of columns needs of these, loaded once for many rows.
 struct DotColumns {

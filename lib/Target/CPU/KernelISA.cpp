@@ -67,6 +67,7 @@ static KernelISA getAVX512BW() {
   isa.dotS16 = "llvm.x86.avx512.pmaddw.d.512";
   isa.permuteF32 = "llvm.x86.avx512.permvar.sf.512";
   isa.permute2F32 = "llvm.x86.avx512.vpermi2var.ps.512";
+  isa.countsWords = "avx512vpopcntdq";
   isa.hasFMA = isa.hasF16C = true;
   isa.maxVectors = 4;
   isa.dotRows = {8, 8, 6, 5};

@@ -35,6 +35,9 @@ struct KernelISA {
   /// Spreads the first bytes of a vector of 64 to where a mask is set, in
   /// order: (bytes, others, mask), or null.
   const char *expandBytes = nullptr;
+  /// The LLVM feature that counts the bits of 32-bit lanes in an instruction,
+  /// or null. Not all machines of this row have it.
+  const char *countsWords = nullptr;
   /// Whether there are tile registers of 16 rows of 64 bytes with
   /// `acc[i32] += sum of 4 x u8 * s8`: the amx dialect.
   bool hasDotTiles = false;

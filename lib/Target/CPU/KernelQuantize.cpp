@@ -83,7 +83,10 @@ static Group emitGroup(KernelBuilder &k, const CodeRange &codes, Value lo,
       arith::CmpFOp::create(k.b, k.loc, arith::CmpFPredicate::OEQ, scale, none);
   scale = k.select(isZero, one, scale);
   Value first = k.real(float(codes.lo)), last = k.real(float(codes.hi));
-  Value zero = k.roundEven(k.subF(first, k.divF(lo, scale)));
+  Value zero = k.subF(first, k.divF(lo, scale));
+  if (codes.floatZero)
+    return {scale, k.bitcast(k.minF(k.maxF(zero, first), last), k.i32())};
+  zero = k.roundEven(zero);
   zero = k.minF(k.maxF(zero, first), last);
   return {scale, k.add(k.convert(zero, k.i32()), codes.shift)};
 }
@@ -95,6 +98,8 @@ static Group loadGroup(KernelBuilder &k, const CodeRange &codes,
   Value scale = k.load(args[1], group);
   if (!parameters.zeroWidth)
     return {scale, k.integer(k.i32(), codes.shift)};
+  if (codes.floatZero)
+    return {scale, k.bitcast(k.load(args[2], group), k.i32())};
   Value zero =
       k.convert(k.load(args[2], group), k.i32(), parameters.zeroUnsigned);
   return {scale, k.add(zero, codes.shift)};
@@ -127,12 +132,15 @@ public:
     // Clamping before the shift or after it is the same; the zero point of
     // the code type is exact in f32, and so is the sum while it matters.
     Value zero = k.sub(group.zero, k.integer(k.i32(), codes.shift));
-    zeroF = k.splat(k.convert(zero, k.f32()), lanes);
+    zeroF = k.splat(codes.floatZero ? k.bitcast(group.zero, k.f32())
+                                    : k.convert(zero, k.f32()),
+                    lanes);
     Type type = k.vector(lanes, k.f32());
     lo = k.real(type, codes.lo);
     hi = k.real(type, codes.hi);
     shift = codes.shift;
     hasZero = codes.hasZero;
+    floatZero = codes.floatZero;
   }
 
   /// i8 codes as stored.
@@ -141,8 +149,11 @@ public:
   }
   /// The same as i32.
   Value widened(KernelBuilder &k, Value x) const {
-    Value code = k.roundEven(emitQuotient(k, x));
-    if (hasZero)
+    Value code = emitQuotient(k, x);
+    if (floatZero)
+      code = k.addF(code, zeroF);
+    code = k.roundEven(code);
+    if (hasZero && !floatZero)
       code = k.addF(code, zeroF);
     code = k.maxF(k.minF(code, hi), lo);
     return k.add(k.convert(code, k.i32()), shift);
@@ -169,17 +180,20 @@ private:
 
   Value scale, inverse, least, zeroF, lo, hi;
   int64_t shift;
-  bool hasZero;
+  bool hasZero, floatZero;
 };
 } // namespace
 
 static std::string getEncodingName(const CodeRange &codes,
                                    const std::optional<StaticParameters> &p) {
   std::string name = codes.shift ? "i8" : "u8";
-  if (codes.lo == -127)
+  if (codes.hi - codes.lo < 254)
+    name =
+        llvm::formatv("{0}{1}", codes.shift ? "s" : "u", codes.hi - codes.lo);
+  else if (codes.lo == -127)
     name += "s";
   if (codes.hasZero)
-    name += "z";
+    name += codes.floatZero ? "zf" : "z";
   if (p)
     name +=
         llvm::formatv("_static{0}{1}", p->zeroUnsigned ? "u" : "", p->zeroWidth)
@@ -188,11 +202,14 @@ static std::string getEncodingName(const CodeRange &codes,
 }
 
 static void appendParameterTypes(OpBuilder &b, SmallVectorImpl<Type> &types,
+                                 const CodeRange &codes,
                                  const std::optional<StaticParameters> &p) {
   if (!p)
     return;
   types.push_back(MemRefType::get({ShapedType::kDynamic}, b.getF32Type()));
-  if (p->zeroWidth)
+  if (codes.floatZero)
+    types.push_back(MemRefType::get({ShapedType::kDynamic}, b.getF32Type()));
+  else if (p->zeroWidth)
     types.push_back(MemRefType::get({ShapedType::kDynamic},
                                     b.getIntegerType(p->zeroWidth)));
 }
@@ -416,7 +433,7 @@ std::string compress::cpu::generateQuantizeRows(ModuleOp module,
   OpBuilder b(module.getContext());
   SmallVector<Type> types{
       MemRefType::get({ShapedType::kDynamic, q.k}, b.getF32Type())};
-  appendParameterTypes(b, types, q.parameters);
+  appendParameterTypes(b, types, q.range, q.parameters);
   unsigned firstOut = types.size();
   bool hasRanges = !q.perRow && !q.parameters;
   unsigned rangesOut = firstOut + 3 + (q.sumBlock ? 1 : 0);
@@ -505,7 +522,7 @@ std::string compress::cpu::generateQuantizeImages(ModuleOp module,
   OpBuilder b(module.getContext());
   SmallVector<Type> types{MemRefType::get(
       {ShapedType::kDynamic, q.channels, pixels}, b.getF32Type())};
-  appendParameterTypes(b, types, q.parameters);
+  appendParameterTypes(b, types, q.range, q.parameters);
   unsigned firstOut = types.size();
   appendOutTypes(b, types, !q.parameters);
 

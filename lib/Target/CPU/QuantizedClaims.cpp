@@ -6,6 +6,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "QuantizedClaims.h"
+#include "MatrixProduct.h"
+#include "SparsePacking.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -19,6 +21,52 @@ using namespace compress::cpu;
 //===----------------------------------------------------------------------===//
 // Operands
 //===----------------------------------------------------------------------===//
+
+/// Whether kernels read zero points of `type` of `encoding`: dynamic ones of
+/// the type of the codes, so that none saturates, static ones of 8 bits.
+static bool hasUsualZeros(QuantAttr encoding, IntegerType type, bool isStatic) {
+  unsigned width = isStatic ? 8 : encoding.getCodeWidth();
+  return type && type.getWidth() == width &&
+         type.isUnsigned() != encoding.isSignedCode();
+}
+
+std::optional<Activation>
+compress::cpu::matchNarrowActivation(Value value, unsigned mostBits) {
+  auto encode = value.getDefiningOp<EncodeOp>();
+  if (!encode || !encode.getType().getElementType().isF32())
+    return std::nullopt;
+  auto encoding = dyn_cast<QuantAttr>(encode.getType().getEncoding());
+  if (!encoding || encoding.isFloatCode() || encoding.getCodeWidth() > mostBits)
+    return std::nullopt;
+  auto scale = dyn_cast<DenseAttr>(encoding.getScale());
+  if (!scale || !scale.getStorageType().isF32())
+    return std::nullopt;
+  auto [lo, hi] = encoding.getCodeRange();
+  bool isSigned = encoding.isSignedCode(), hasZero = bool(encoding.getZero());
+  Activation result{
+      encode.getSource(),
+      encoding,
+      encode.getParameters(),
+      {int64_t(lo), int64_t(hi), isSigned ? -int64_t(lo) : 0, hasZero},
+      {}};
+  StaticParameters statics;
+  if (hasZero) {
+    auto zero = dyn_cast<DenseAttr>(encoding.getZero());
+    if (!zero)
+      return std::nullopt;
+    if (zero.getStorageType().isF32() && !isSigned)
+      result.range.floatZero = true;
+    else if (!hasUsualZeros(encoding,
+                            dyn_cast<IntegerType>(zero.getStorageType()),
+                            !result.parameters.empty()))
+      return std::nullopt;
+    statics.zeroWidth = result.range.floatZero ? 32 : 8;
+    statics.zeroUnsigned = !isSigned;
+  }
+  if (!result.parameters.empty())
+    result.statics = statics;
+  return result;
+}
 
 std::optional<Activation> compress::cpu::matchActivation(Value value) {
   auto encode = value.getDefiningOp<EncodeOp>();
@@ -62,6 +110,60 @@ bool compress::cpu::isPerTensor(const Activation &activation) {
   return llvm::all_of(
       llvm::zip_equal(activation.encoding.getGroup(), shape),
       [](auto pair) { return isWhole(std::get<0>(pair), std::get<1>(pair)); });
+}
+
+std::optional<MatrixProduct>
+compress::cpu::matchMatrixProduct(ContractOp op, bool takesTables,
+                                  bool takesPattern) {
+  for (bool weightFirst : {false, true}) {
+    auto axes = matchMatrixAxes(op, weightFirst);
+    if (!axes)
+      continue;
+    MatrixProduct result{
+        axes->activation, axes->weight.getDefiningOp<ConstantOp>(),
+        axes->m,          axes->n,
+        axes->k,          {}};
+    if (!result.constant || !result.constant.getType().getElementType().isF32())
+      continue;
+    auto matrix = getWeightMatrix(result.constant, axes->weightMap, result.n,
+                                  result.k, getLoopExtents(op));
+    if (!matrix && takesTables)
+      matrix = getTableMatrix(result.constant, axes->weightMap, result.n,
+                              result.k, getLoopExtents(op));
+    if (!matrix && takesPattern) {
+      matrix = getCodesOfPattern(result.constant, axes->weightMap, result.n,
+                                 result.k, getLoopExtents(op));
+      result.hasPattern = matrix.has_value();
+    }
+    if (!matrix)
+      continue;
+    result.weight = std::move(*matrix);
+    return result;
+  }
+  return std::nullopt;
+}
+
+std::optional<ActivationGroups>
+compress::cpu::matchActivationGroups(const Activation &activation,
+                                     unsigned numRowAxes) {
+  auto shape = cast<ShapedType>(activation.source.getType()).getShape();
+  ArrayRef<int64_t> groups = activation.encoding.getGroup();
+  int64_t size = 1;
+  bool isRowWhole = true;
+  for (unsigned axis = numRowAxes; axis < shape.size(); ++axis) {
+    size *= shape[axis];
+    isRowWhole &= isWhole(groups[axis], shape[axis]);
+  }
+  if (isPerTensor(activation))
+    return ActivationGroups{false, size};
+  for (unsigned axis = 0; axis < numRowAxes; ++axis)
+    if (groups[axis] != 1 && shape[axis] != 1)
+      return std::nullopt;
+  if (isRowWhole)
+    return ActivationGroups{true, size};
+  if (shape.size() != numRowAxes + 1)
+    return std::nullopt;
+  return ActivationGroups{true, groups.back()};
 }
 
 InitKind compress::cpu::matchInit(ContractOp op, std::optional<unsigned> axis,

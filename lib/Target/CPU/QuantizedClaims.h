@@ -31,9 +31,41 @@ struct Activation {
 
 /// Recognizes the result of a `compress.encode` that kernels can do.
 std::optional<Activation> matchActivation(Value value);
+/// The same for codes of at most `mostBits`, fewer than 8, which are stored in
+/// bytes from 0 on; zero points may be f32.
+std::optional<Activation> matchNarrowActivation(Value value, unsigned mostBits);
 /// Whether a group along an axis of extent `size` is the whole of it.
 bool isWhole(int64_t group, int64_t size);
 bool isPerTensor(const Activation &activation);
+
+/// A matrix product with constant weights on one side, seen as
+/// `out[m.., n..] += x[m.., k..] * w[n, k]`.
+struct MatrixProduct {
+  Value activation;
+  ConstantOp constant;
+  llvm::SmallVector<unsigned> m, n, k;
+  WeightMatrix weight;
+  bool hasPattern = false;
+
+  /// The axis of the result that runs over all of n.
+  std::optional<unsigned> getChannelAxis() const {
+    return n.size() == 1 ? std::optional<unsigned>(m.size()) : std::nullopt;
+  }
+};
+/// `takesTables`: of what `getTableMatrix` recognizes, too. `takesPattern`: of
+/// what `getCodesOfPattern` does.
+std::optional<MatrixProduct> matchMatrixProduct(ContractOp op,
+                                                bool takesTables = false,
+                                                bool takesPattern = false);
+
+/// The groups of an activation whose leading `numRowAxes` axes are rows: one of
+/// all, or one or more per row, of `group` consecutive k.
+struct ActivationGroups {
+  bool perRow;
+  int64_t group;
+};
+std::optional<ActivationGroups>
+matchActivationGroups(const Activation &activation, unsigned numRowAxes);
 
 /// How `op` starts its result; `axis` is that of output channels in the
 /// result, if there is just one. `bias` is set for InitKind::Bias.
@@ -85,6 +117,9 @@ struct Emitter {
                                     mlir::OpFoldResult sums = {});
 };
 
+/// Products of codes of a few bits on both sides, in BitPatterns.cpp.
+void populateBitPatterns(mlir::RewritePatternSet &patterns,
+                         const TargetOptions &options);
 /// Convolutions, in QuantizedConvPatterns.cpp.
 void populateQuantizedConvPatterns(mlir::RewritePatternSet &patterns,
                                    const TargetOptions &options);

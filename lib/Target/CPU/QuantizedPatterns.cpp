@@ -25,82 +25,6 @@ using namespace compress;
 using namespace compress::cpu;
 
 namespace {
-/// A matrix product with constant weights on one side, seen as
-/// `out[m.., n..] += x[m.., k..] * w[n, k]`.
-struct MatrixProduct {
-  Value activation;
-  ConstantOp constant;
-  SmallVector<unsigned> m, n, k;
-  WeightMatrix weight;
-  bool hasPattern = false;
-
-  /// The axis of the result that runs over all of n.
-  std::optional<unsigned> getChannelAxis() const {
-    return n.size() == 1 ? std::optional<unsigned>(m.size()) : std::nullopt;
-  }
-};
-
-/// `takesTables`: of what `getTableMatrix` recognizes, too. `takesPattern`: of
-/// what `getCodesOfPattern` does.
-std::optional<MatrixProduct> matchMatrixProduct(ContractOp op,
-                                                bool takesTables = false,
-                                                bool takesPattern = false) {
-  for (bool weightFirst : {false, true}) {
-    auto axes = matchMatrixAxes(op, weightFirst);
-    if (!axes)
-      continue;
-    MatrixProduct result{
-        axes->activation, axes->weight.getDefiningOp<ConstantOp>(),
-        axes->m,          axes->n,
-        axes->k,          {}};
-    if (!result.constant || !result.constant.getType().getElementType().isF32())
-      continue;
-    auto matrix = getWeightMatrix(result.constant, axes->weightMap, result.n,
-                                  result.k, getLoopExtents(op));
-    if (!matrix && takesTables)
-      matrix = getTableMatrix(result.constant, axes->weightMap, result.n,
-                              result.k, getLoopExtents(op));
-    if (!matrix && takesPattern) {
-      matrix = getCodesOfPattern(result.constant, axes->weightMap, result.n,
-                                 result.k, getLoopExtents(op));
-      result.hasPattern = matrix.has_value();
-    }
-    if (!matrix)
-      continue;
-    result.weight = std::move(*matrix);
-    return result;
-  }
-  return std::nullopt;
-}
-
-/// The groups of an activation whose leading `numRowAxes` axes are rows: one of
-/// all, or one or more per row, of `group` consecutive k.
-struct ActivationGroups {
-  bool perRow;
-  int64_t group;
-};
-std::optional<ActivationGroups>
-matchActivationGroups(const Activation &activation, unsigned numRowAxes) {
-  auto shape = cast<ShapedType>(activation.source.getType()).getShape();
-  ArrayRef<int64_t> groups = activation.encoding.getGroup();
-  int64_t size = 1;
-  bool isRowWhole = true;
-  for (unsigned axis = numRowAxes; axis < shape.size(); ++axis) {
-    size *= shape[axis];
-    isRowWhole &= isWhole(groups[axis], shape[axis]);
-  }
-  if (isPerTensor(activation))
-    return ActivationGroups{false, size};
-  for (unsigned axis = 0; axis < numRowAxes; ++axis)
-    if (groups[axis] != 1 && shape[axis] != 1)
-      return std::nullopt;
-  if (isRowWhole)
-    return ActivationGroups{true, size};
-  if (shape.size() != numRowAxes + 1)
-    return std::nullopt;
-  return ActivationGroups{true, groups.back()};
-}
-
 struct IntegerMatmul : public OpRewritePattern<ContractOp> {
   IntegerMatmul(MLIRContext *context, const TargetOptions &options)
       : OpRewritePattern(context, /*benefit=*/3),
@@ -305,6 +229,7 @@ void compress::populateCPUQuantizedPatterns(RewritePatternSet &patterns,
                                             const TargetOptions &options) {
   patterns.add<IntegerMatmul, BlockIntegerMatmul, WeightOnlyMatmul>(
       patterns.getContext(), options);
+  populateBitPatterns(patterns, options);
   populateQuantizedConvPatterns(patterns, options);
   populateCodeConvPatterns(patterns, options);
 }

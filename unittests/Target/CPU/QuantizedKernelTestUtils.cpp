@@ -60,7 +60,7 @@ MLIRContext &compress::test::getContext() {
 
 static const std::pair<const char *, const char *> kISAs[] = {
     {"amx", "+avx512f,+avx512bw,+avx512vl,+avx512dq,+avx512vnni,+avx2,+fma,"
-            "+f16c,+avx512vbmi2,+amx-tile,+amx-int8"},
+            "+f16c,+avx512vbmi2,+avx512vpopcntdq,+amx-tile,+amx-int8"},
     {"avx512vnni", "+avx512f,+avx512bw,+avx512vl,+avx512dq,+avx512vnni,+avx2,"
                    "+fma,+f16c"},
     {"avx512bw", "+avx512f,+avx512bw,+avx512vl,+avx512dq,+avx2,+fma,+f16c"},
