@@ -11,6 +11,9 @@ using namespace mlir;
 using namespace compress;
 using namespace compress::cpu;
 
+/// Rows up to which codes of two bits on both sides are multiplied as bits.
+static constexpr int64_t kFewBitRows = 8;
+
 namespace {
 /// Weights and activations of at most two bits, a scale per output and per row
 /// (or one for all rows).
@@ -50,6 +53,19 @@ struct BitMatmul : public OpRewritePattern<ContractOp> {
     auto groups = matchActivationGroups(*activation, product->m.size());
     if (!groups || groups->group != k)
       return rewriter.notifyMatchFailure(op, "groups are not rows");
+    // Four pairs of planes take longer than bytes where reading the weight is
+    // not what counts.
+    int64_t rows = 1;
+    for (unsigned loop : product->m)
+      rows *= getLoopExtents(op)[loop];
+    bool isDynamic = llvm::any_of(product->m, [&](unsigned loop) {
+      return ShapedType::isDynamic(getLoopExtents(op)[loop]);
+    });
+    unsigned pairs =
+        activation->encoding.getCodeWidth() * weight.encoding.getCodeWidth();
+    if (pairs > 2 && !isDynamic && rows > kFewBitRows &&
+        (isa.dotU8S8 || isa.dotS8S8) && !activation->range.floatZero)
+      return rewriter.notifyMatchFailure(op, "bytes are faster");
     auto operands = packBits(weight, isa);
     if (!operands)
       return rewriter.notifyMatchFailure(
@@ -61,20 +77,21 @@ struct BitMatmul : public OpRewritePattern<ContractOp> {
     auto module = op->getParentOfType<ModuleOp>();
     Emitter e{rewriter, op.getLoc()};
     Value x = e.asMatrix(activation->source, product->m.size());
-    OpFoldResult rows = e.size(x, 0);
+    OpFoldResult numRows = e.size(x, 0);
     const CodeRange &range = activation->range;
-    SmallVector<Value> codes = e.quantize(
-        generateQuantizeRows(module,
-                             {&isa, k, !perTensor, range, activation->statics}),
-        x, *activation, e.scaled(rows, isa.getRowBytes(k), isa.getRowSlack(k)),
-        perTensor ? e.constantSize(1) : rows,
-        perTensor && !activation->statics);
+    SmallVector<Value> codes =
+        e.quantize(generateQuantizeRows(module, {&isa, k, !perTensor, range,
+                                                 activation->statics}),
+                   x, *activation,
+                   e.scaled(numRows, isa.getRowBytes(k), isa.getRowSlack(k)),
+                   perTensor ? e.constantSize(1) : numRows,
+                   perTensor && !activation->statics);
     PackBits pack{&isa, k, activation->encoding.getCodeWidth()};
     Type i32 = rewriter.getI32Type();
     SmallVector<Value> ins =
         e.kernel(generatePackBits(module, pack), codes[0],
-                 {e.empty(e.scaled(rows, pack.getRowWords(), 0), i32),
-                  e.empty(rows, i32)});
+                 {e.empty(e.scaled(numRows, pack.getRowWords(), 0), i32),
+                  e.empty(numRows, i32)});
     ins.append({codes[1], codes[2]});
 
     Value bias;
@@ -94,9 +111,10 @@ struct BitMatmul : public OpRewritePattern<ContractOp> {
     ins.push_back(e.constant(operands->scales, site + ".scales"));
     if (bias)
       ins.push_back(bias);
-    Value out = gemm.init == InitKind::Accumulate
-                    ? e.asMatrix(op.getInit(), product->m.size())
-                    : e.empty({rows, e.constantSize(n)}, rewriter.getF32Type());
+    Value out =
+        gemm.init == InitKind::Accumulate
+            ? e.asMatrix(op.getInit(), product->m.size())
+            : e.empty({numRows, e.constantSize(n)}, rewriter.getF32Type());
     Value result = e.kernel(generateBitGEMM(module, gemm), ins, out)[0];
     rewriter.replaceOp(op,
                        e.fromMatrix(result, product->m.size(), op.getInit()));

@@ -139,6 +139,19 @@ static Value matchGroupedBias(PatternRewriter &rewriter, ContractOp op) {
       ArrayRef<ReassociationIndices>{{0, 1}});
 }
 
+/// The compressed constant of f32 that a filter is, or is decoded from.
+static Value matchEncodedFilter(Value filter) {
+  while (
+      isa_and_present<tensor::ExpandShapeOp, tensor::CollapseShapeOp, DecodeOp>(
+          filter.getDefiningOp()))
+    filter = filter.getDefiningOp()->getOperand(0);
+  auto type = dyn_cast<CompressedTensorType>(filter.getType());
+  return type && type.getElementType().isF32() &&
+                 filter.getDefiningOp<ConstantOp>()
+             ? filter
+             : Value();
+}
+
 //===----------------------------------------------------------------------===//
 // Patterns
 //===----------------------------------------------------------------------===//
@@ -156,7 +169,8 @@ struct GeneratedFloatConv : public OpRewritePattern<ContractOp> {
       return mlir::isa<RankedTensorType>(v.getType()) &&
              getElementTypeOrSelf(v.getType()).isF32();
     };
-    if (!shape || !isF32(op.getLhs()) || !isF32(op.getRhs()) ||
+    auto encoded = matchEncodedFilter(op.getRhs());
+    if (!shape || !isF32(op.getLhs()) || !(encoded || isF32(op.getRhs())) ||
         !isF32(op.getInit()))
       return rewriter.notifyMatchFailure(op, "not an f32 convolution");
     unsigned spatial = shape->out.size();
@@ -168,7 +182,7 @@ struct GeneratedFloatConv : public OpRewritePattern<ContractOp> {
         mlir::isa_and_present<tensor::ExpandShapeOp, tensor::CollapseShapeOp>(
             filter.getDefiningOp()))
       filter = filter.getDefiningOp()->getOperand(0);
-    if (!matchPattern(filter, m_Constant(&constant)))
+    if (!encoded && !matchPattern(filter, m_Constant(&constant)))
       return rewriter.notifyMatchFailure(op, "the filter is not constant");
     SmallVector<int64_t> extents = getLoopExtents(op);
     for (auto [d, extent] : llvm::enumerate(extents))
@@ -203,10 +217,14 @@ struct GeneratedFloatConv : public OpRewritePattern<ContractOp> {
         return rewriter.notifyMatchFailure(op, "window or image unsupported");
     }
     conv = padded;
-    auto filters = HostTensor::fromAttr(constant);
-    if (!filters) {
-      llvm::consumeError(filters.takeError());
-      return rewriter.notifyMatchFailure(op, "unreadable filter");
+    HostTensor filters;
+    if (!encoded) {
+      auto read = HostTensor::fromAttr(constant);
+      if (!read) {
+        llvm::consumeError(read.takeError());
+        return rewriter.notifyMatchFailure(op, "unreadable filter");
+      }
+      filters = *read;
     }
 
     Location loc = op.getLoc();
@@ -251,11 +269,14 @@ struct GeneratedFloatConv : public OpRewritePattern<ContractOp> {
       source = regroup(rewriter, loc, source, inGroups);
     SmallVector<Value> ins{
         conv.isPlanar ? source : toChannelsLast(rewriter, loc, source)};
-    std::vector<float> values = filters->toFloats();
-    ins.push_back(arith::ConstantOp::create(
-        rewriter, loc,
-        packFloatConv(conv, values, rewriter.getContext())
-            .toResource(getName(constant))));
+    auto module = op->getParentOfType<ModuleOp>();
+    if (encoded)
+      ins.push_back(packAtLoad(rewriter, loc, module, conv, encoded));
+    else
+      ins.push_back(arith::ConstantOp::create(
+          rewriter, loc,
+          packFloatConv(conv, filters.toFloats(), rewriter.getContext())
+              .toResource(getName(constant))));
     if (bias)
       ins.push_back(bias);
     if (addend) {
@@ -270,7 +291,6 @@ struct GeneratedFloatConv : public OpRewritePattern<ContractOp> {
     sizes.push_back(rewriter.getIndexAttr(conv.groups * conv.filters));
     Value out =
         tensor::EmptyOp::create(rewriter, loc, sizes, rewriter.getF32Type());
-    auto module = op->getParentOfType<ModuleOp>();
     Value result =
         KernelOp::create(rewriter, loc, TypeRange(out.getType()),
                          generateFloatConv(module, conv), ins, ValueRange(),
@@ -335,6 +355,28 @@ struct GeneratedFloatConv : public OpRewritePattern<ContractOp> {
       groups[1].push_back(2);
     for (unsigned i = 0; i < spatial; ++i)
       groups.push_back({int64_t(2 + hasTwo + i)});
+  }
+
+  /// Decodes and packs filters; of constants, which `compress-prepare-at-load`
+  /// does once.
+  static Value packAtLoad(PatternRewriter &rewriter, Location loc,
+                          ModuleOp module, const FloatConv &conv,
+                          Value encoded) {
+    Value filters = DecodeOp::create(rewriter, loc, encoded);
+    auto type = mlir::cast<RankedTensorType>(filters.getType());
+    if (type.getRank() > 1)
+      filters = tensor::CollapseShapeOp::create(
+          rewriter, loc, filters,
+          ArrayRef<ReassociationIndices>{
+              llvm::to_vector<2>(llvm::seq<int64_t>(0, type.getRank()))});
+    Value out = tensor::EmptyOp::create(rewriter, loc,
+                                        ArrayRef<int64_t>{conv.getPackedSize()},
+                                        rewriter.getF32Type());
+    return KernelOp::create(rewriter, loc, TypeRange(out.getType()),
+                            generatePackConv(module, conv), filters,
+                            ValueRange(), out, /*stateful=*/false,
+                            /*side_effect=*/false)
+        .getResult(0);
   }
 
   static StringRef getName(ElementsAttr constant) {

@@ -128,71 +128,6 @@ bool FloatConv::isSupported() const {
 }
 
 //===----------------------------------------------------------------------===//
-// Weights
-//===----------------------------------------------------------------------===//
-
-/// Panels as wide as makes the whole cheapest: a step of a tile takes a
-/// multiply-add per row and vector and a load for each of both.
-static Panels getConvPanels(const FloatConv &conv) {
-  const KernelISA &isa = *conv.isa;
-  auto costOf = [&](const Panels &panels) {
-    auto panelCost = [&](unsigned vectors) {
-      double rows = isa.floatRows[vectors - 1];
-      return std::max(rows * vectors, rows + vectors) / rows;
-    };
-    double cost = panels.numFull * panelCost(panels.fullVectors);
-    return panels.tailVectors ? cost + panelCost(panels.tailVectors) : cost;
-  };
-  Panels best(conv.filters, isa.getLanes(), isa.floatVectors);
-  for (unsigned vectors = 1; vectors <= isa.maxVectors; ++vectors)
-    if (Panels other(conv.filters, isa.getLanes(), vectors);
-        costOf(other) <= costOf(best))
-      best = other;
-  return best;
-}
-
-int64_t FloatConv::getPackedSize() const {
-  if (isDepthwise())
-    return kernel[0] * kernel[1] *
-           int64_t(llvm::alignTo(groups, isa->getLanes()));
-  return groups * getDotLength() * getConvPanels(*this).getPaddedColumns();
-}
-
-HostTensor compress::cpu::packFloatConv(const FloatConv &conv,
-                                        ArrayRef<float> filters,
-                                        MLIRContext *context) {
-  auto result =
-      HostTensor::allocate({conv.getPackedSize()}, Float32Type::get(context));
-  float *out = result.getMutableData<float>().data();
-  int64_t taps = conv.kernel[0] * conv.kernel[1];
-  if (conv.isDepthwise()) {
-    int64_t padded = llvm::alignTo(conv.groups, conv.isa->getLanes());
-    for (int64_t t = 0; t < taps; ++t)
-      for (int64_t g = 0; g < conv.groups; ++g)
-        out[t * padded + g] = filters[g * taps + t];
-    return result;
-  }
-  Panels panels = getConvPanels(conv);
-  int64_t length = conv.getDotLength();
-  for (int64_t g = 0; g < conv.groups; ++g)
-    for (int64_t p = 0; p < panels.getCount(); ++p) {
-      int64_t first = p * panels.getFullColumns();
-      int64_t width = p < panels.numFull
-                          ? panels.getFullColumns()
-                          : int64_t(panels.tailVectors) * panels.lanes;
-      for (int64_t k = 0; k < length; ++k) {
-        int64_t c = conv.isPlanar ? k / taps : k % conv.channels;
-        int64_t tap = conv.isPlanar ? k % taps : k / conv.channels;
-        for (int64_t column = 0; column < width; ++column, ++out)
-          if (int64_t f = first + column; f < conv.filters)
-            *out = filters[((g * conv.filters + f) * conv.channels + c) * taps +
-                           tap];
-      }
-    }
-  return result;
-}
-
-//===----------------------------------------------------------------------===//
 // Parts of kernels
 //===----------------------------------------------------------------------===//
 
@@ -577,7 +512,7 @@ static void emitDepthwiseTask(KernelBuilder &k, const FloatConv &conv,
 std::string compress::cpu::generateFloatConv(ModuleOp module,
                                              const FloatConv &conv) {
   std::string name = getName(conv);
-  Panels panels = getConvPanels(conv);
+  Panels panels = conv.getPanels();
   Plan plan(conv,
             conv.isDepthwise()
                 ? 4

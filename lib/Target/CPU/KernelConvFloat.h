@@ -48,6 +48,9 @@ struct FloatConv {
   int64_t getNumPixels() const { return outSizes[0] * outSizes[1]; }
   /// Products in a sum.
   int64_t getDotLength() const { return kernel[0] * kernel[1] * channels; }
+  /// Panels as wide as makes the whole cheapest: a step of a tile takes a
+  /// multiply-add per row and vector and a load for each of both.
+  Panels getPanels() const;
   /// Elements of the packed weights.
   int64_t getPackedSize() const;
   /// Whether the kernels can do it: padded rows that a task needs must fit the
@@ -58,6 +61,10 @@ struct FloatConv {
 /// Packs filters [groups * filters, channels, kernel...].
 HostTensor packFloatConv(const FloatConv &conv, llvm::ArrayRef<float> filters,
                          mlir::MLIRContext *context);
+
+/// The same when the program runs.
+///   ins filters: f32 [all of them]; outs packed: f32
+std::string generatePackConv(mlir::ModuleOp module, const FloatConv &conv);
 
 std::string generateFloatConv(mlir::ModuleOp module, const FloatConv &conv);
 

@@ -186,10 +186,9 @@ private:
 
 static std::string getEncodingName(const CodeRange &codes,
                                    const std::optional<StaticParameters> &p) {
-  std::string name = codes.shift ? "i8" : "u8";
+  std::string name = codes.shift ? "i8" : codes.lo < 0 ? "s8" : "u8";
   if (codes.hi - codes.lo < 254)
-    name =
-        llvm::formatv("{0}{1}", codes.shift ? "s" : "u", codes.hi - codes.lo);
+    name += llvm::formatv("of{0}", codes.hi - codes.lo + 1);
   else if (codes.lo == -127)
     name += "s";
   if (codes.hasZero)

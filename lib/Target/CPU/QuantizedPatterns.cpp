@@ -92,15 +92,19 @@ struct BlockIntegerMatmul : public OpRewritePattern<ContractOp> {
 
   LogicalResult matchAndRewrite(ContractOp op,
                                 PatternRewriter &rewriter) const override {
-    if (!matchActivation(op.getLhs()) && !matchActivation(op.getRhs()))
-      return rewriter.notifyMatchFailure(op, "no 8-bit activation");
+    auto match = [](Value value) {
+      auto activation = matchActivation(value);
+      return activation ? activation : matchNarrowActivation(value, 7);
+    };
+    if (!match(op.getLhs()) && !match(op.getRhs()))
+      return rewriter.notifyMatchFailure(op, "no activation of 8 bits");
     auto product = matchMatrixProduct(op, /*takesTables=*/true,
                                       /*takesPattern=*/true);
     if (!product)
       return rewriter.notifyMatchFailure(op, "no matrix weight");
-    auto activation = matchActivation(product->activation);
-    if (!activation)
-      return rewriter.notifyMatchFailure(op, "no 8-bit activation");
+    auto activation = match(product->activation);
+    if (!activation || activation->range.floatZero)
+      return rewriter.notifyMatchFailure(op, "no activation of 8 bits");
     if (!product->weight.encoding) {
       auto integers = getIntegerMatrix(product->weight);
       if (!integers)

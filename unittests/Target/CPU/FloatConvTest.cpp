@@ -23,6 +23,20 @@ struct Case {
   bool bias = false, addend = false, relu = false;
   bool depthwise = false;
   int64_t batch = 1;
+  /// Of the filters, as they are if empty.
+  std::string encoding = "";
+
+  CompressedTensorType getFilterType() const {
+    std::string shape;
+    for (int64_t size : getFilterShape())
+      shape += std::to_string(size) + "x";
+    return parseType(shape + "f32, " + encoding);
+  }
+  std::vector<int64_t> getFilterShape() const {
+    if (depthwise)
+      return {filters, kernel[0], kernel[1]};
+    return {filters, channels, kernel[0], kernel[1]};
+  }
 
   int64_t summed() const { return depthwise ? 1 : channels; }
   int64_t padded(unsigned d) const { return image[d] + low[d] + high[d]; }
@@ -88,14 +102,15 @@ struct Case {
       x = tensor::PadOp::create(b, loc, Type(), x, sizes(low), sizes(high),
                                 zero);
     }
-    SmallVector<int64_t> shape{filters};
-    if (!depthwise)
-      shape.push_back(channels);
-    shape.append(kernel.begin(), kernel.end());
-    Value w = arith::ConstantOp::create(
-        b, loc,
-        DenseElementsAttr::get(RankedTensorType::get(shape, f32),
-                               ArrayRef<float>(weights.values)));
+    Value w;
+    if (encoding.empty())
+      w = arith::ConstantOp::create(
+          b, loc,
+          DenseElementsAttr::get(RankedTensorType::get(getFilterShape(), f32),
+                                 ArrayRef<float>(weights.values)));
+    else
+      w = compress::ConstantOp::create(b, loc, getFilterType(),
+                                       encode(getFilterType(), weights));
     SmallVector<OpFoldResult> sizes{
         tensor::getMixedSize(b, loc, args[0], 0), b.getIndexAttr(filters),
         b.getIndexAttr(out(0)), b.getIndexAttr(out(1))};
@@ -181,7 +196,7 @@ struct Case {
       inputs.push_back(RankedTensorType::get({filters}, f32));
     if (addend)
       inputs.push_back(yType);
-    Array w = Array::random({filters, summed(), kernel[0], kernel[1]}, 1);
+    Array w = Array::random(getFilterShape(), 1);
     Array x = Array::random({batch, channels, image[0], image[1]}, 2);
     Array b = Array::random({filters}, 3);
     Array y = Array::random({batch, filters, out(0), out(1)}, 4);
@@ -196,7 +211,8 @@ struct Case {
     if (addend)
       values.push_back(y);
     Array result = compiled(values), bound;
-    Array expected = reference(x, w, b, y, bound);
+    Array stored = encoding.empty() ? w : roundTrip(getFilterType(), w);
+    Array expected = reference(x, stored, b, y, bound);
     ASSERT_EQ(result.shape, expected.shape);
     for (int64_t i = 0; i < result.size(); ++i)
       ASSERT_LE(std::fabs(result.values[i] - expected.values[i]),
@@ -284,5 +300,16 @@ TEST(FloatConv, EveryInstructionSet) {
   for (const std::string &isa : getRunnableISAs())
     for (const Case &c : getCases())
       c.check(isa);
+}
+
+TEST(FloatConv, EncodedFilters) {
+  // Decoded, then packed when the program runs.
+  for (const std::string &isa :
+       {getRunnableISAs().front(), getRunnableISAs().back()})
+    for (Case c : getCases()) {
+      std::string size = c.depthwise ? "[1, *, *]" : "[1, *, *, *]";
+      c.encoding = "quant<i8, group = " + size + ", scale = f32>";
+      c.check(isa);
+    }
 }
 } // namespace
