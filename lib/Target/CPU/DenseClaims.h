@@ -31,6 +31,9 @@ Value ungroup(OpBuilder &b, Location loc, Value value, Value like,
 /// `result + init`, for an init that no bias stands for.
 Value addInit(OpBuilder &b, Location loc, Value result, Value init);
 
+/// Attention of generated kernels, in AttentionPatterns.cpp.
+void populateAttentionPatterns(mlir::RewritePatternSet &patterns,
+                               const TargetOptions &options);
 /// Convolutions of the runtime, in DenseConvPatterns.cpp.
 void populateDenseConvPatterns(mlir::RewritePatternSet &patterns);
 /// Convolutions of generated kernels, in FloatConvPatterns.cpp.

@@ -335,4 +335,5 @@ void compress::populateCPUDensePatterns(RewritePatternSet &patterns,
   patterns.add<DenseMatmul>(patterns.getContext(), /*isLast=*/false);
   populateDenseConvPatterns(patterns);
   populateFloatConvPatterns(patterns, options);
+  populateAttentionPatterns(patterns, options);
 }
