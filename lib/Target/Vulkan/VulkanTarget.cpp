@@ -162,19 +162,25 @@ private:
     warp.tilesM = 1;
     warp.tilesN = 2;
     warp.wordsK = 8;
-    for (Element element : {Element::BF16, Element::I8}) {
+    // What Warp::multiply has in memory.
+    auto reserve = [&](int64_t words) {
+      warp.emulationWords = std::max(warp.emulationWords, 2 * words);
+    };
+    for (Element element : {Element::BF16, Element::F16, Element::I8}) {
       MatrixInstruction matrix =
           isWarps ? getPTXInstruction(element) : getMFMAInstruction(element, 2);
-      warp.emulationWords =
-          std::max(warp.emulationWords,
-                   2 * (matrix.m + matrix.n) * matrix.k / matrix.getPerWord());
+      int64_t words = matrix.k / matrix.getPerWord();
+      reserve((matrix.m + matrix.n) * words);
       warp.matrices.push_back(std::move(matrix));
+      if (!isWarps)
+        continue;
+      matrix = getPTXSparseInstruction(element);
+      words = matrix.k / matrix.getPerWord();
+      reserve(matrix.m * (words / 2 + matrix.k / 16) + matrix.n * words);
+      warp.sparseMatrices.push_back(std::move(matrix));
     }
     if (!isWarps)
       return;
-    warp.sparseMatrices = {getPTXSparseInstruction()};
-    warp.emulationWords =
-        std::max<int64_t>(warp.emulationWords, 2 * (16 * (8 + 2) + 8 * 16));
     warp.copyAsync = [](OpBuilder &b, Location loc, Value shared, Value to,
                         Value buffer, Value from) {
       for (int64_t i = 0; i < 4; ++i) {
