@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "WarpProduct.h"
+#include "../Elements/ElementCosts.h"
 #include "../Elements/LoopExtents.h"
 #include "SparseRows.h"
 #include "Warp.h"
@@ -98,22 +99,12 @@ static bool isByteProduct(ContractOp op, std::optional<unsigned> other = {}) {
   return true;
 }
 
-/// Bytes of a tensor in memory, dense or encoded.
-static double getBytes(Type type, double elements) {
-  if (auto compressed = dyn_cast<CompressedTensorType>(type)) {
-    if (!ShapedType::isDynamicShape(compressed.getShape()))
-      return compressed.getStorageBits() / 8.0;
-    return elements;
-  }
-  return elements * getElementTypeOrSelf(type).getIntOrFloatBitWidth() / 8;
-}
-
 ProductChoice
 compress::device::chooseProductKernel(ContractOp op,
                                       const DeviceInterface &device) {
   ProductChoice best;
   const DevicePeaks &peaks = device.peaks;
-  if (!device.warp.lanes || !peaks.bytes)
+  if (!peaks.bytes)
     return best;
   SmallVector<int64_t> extents = compress::getLoopExtents(op);
   auto count = [&](ArrayRef<unsigned> loops) {
@@ -128,17 +119,18 @@ compress::device::chooseProductKernel(ContractOp op,
   if (batch * m * n * sum == 0)
     return best;
   bool isByte = isByteProduct(op);
-  double memory =
-      (getBytes(op.getLhs().getType(), batch * m * sum) +
-       getBytes(op.getRhs().getType(), batch * n * sum) + 4 * batch * m * n) /
-      peaks.bytes;
-  // Instructions to find an element where it is stored and to decode it; of
-  // codes, four at a time.
-  double decode = isByte ? 1 : 12;
-  double products = batch * m * n * sum;
+  ElementWork left = getElementWork(op.getLhs().getType(), batch * m * sum);
+  ElementWork right = getElementWork(op.getRhs().getType(), batch * n * sum);
+  double memory = (left.bytes + right.bytes + 4 * batch * m * n) / peaks.bytes;
+  // Codes are taken four at a time.
+  if (isByte)
+    left.ops = right.ops = 1;
+  double products = batch * m * n * sum * left.share * right.share;
   // Decoding on each use, and no lanes that read together.
-  best.seconds =
-      std::max(memory * 4, products * (2 * decode + 2) / peaks.floatOps);
+  best.seconds = std::max(memory * 4, products * (left.ops + right.ops + 2) /
+                                          peaks.floatOps);
+  if (!device.warp.lanes)
+    return best;
   auto consider = [&](ProductKernel kernel, double seconds) {
     if (seconds < best.seconds)
       best = {kernel, seconds};
@@ -146,17 +138,16 @@ compress::device::chooseProductKernel(ContractOp op,
   bool fewRows = true;
   for (unsigned d : loops.m)
     fewRows &= !ShapedType::isDynamic(extents[d]);
-  if (fewRows && m <= 8 && sum >= device.warp.lanes)
+  if (fewRows && m <= kManyRows && sum >= device.warp.lanes)
     consider(ProductKernel::Vector,
-             std::max(memory * 1.25, batch * n * sum *
-                                         (decode + m * (decode / 4 + 2)) /
+             std::max(memory * 1.25, products / m *
+                                         (right.ops + m * (left.ops + 2)) /
                                          peaks.floatOps));
   using MatrixElement = MatrixInstruction::Element;
   auto considerMatrix = [&](const MatrixInstruction &matrix) {
     if (sum < matrix.k / 2 || m < 2 || n < 2)
       return;
     bool isByte = matrix.element == MatrixElement::I8;
-    double decode = isByte ? 1 : 12;
     int64_t warps = device.workgroupSize / device.warp.lanes;
     int64_t across = warps >= 4 ? 2 : 1;
     double tileM = device.warp.tilesM * matrix.m * across;
@@ -172,12 +163,14 @@ compress::device::chooseProductKernel(ContractOp op,
         2 * rounded * terms / (isByte ? peaks.byteOps : peaks.halfOps);
     if (matrix.isSparse)
       multiply /= 2;
-    double staging = (round(m, tileM) * n / tileN * sum +
-                      round(n, tileN) * m / tileM * sum) *
-                     (decode + 6) / peaks.floatOps;
+    double staging =
+        (round(m, tileM) * n / tileN * sum * (isByte ? 7 : left.ops + 6) +
+         round(n, tileN) * m / tileM * sum * (isByte ? 7 : right.ops + 6)) /
+        peaks.floatOps;
+    double share = left.share * right.share;
     // Half of the peak is what such kernels reach.
     consider(ProductKernel::Matrix,
-             std::max(memory * 1.25, batch * (2 * multiply + staging)));
+             std::max(memory * 1.25, batch * share * (2 * multiply + staging)));
   };
   MatrixElement element =
       isByte ? MatrixElement::I8 : chooseElement(op, device.warp);
@@ -201,7 +194,6 @@ compress::device::chooseProductKernel(ContractOp op,
 /// Elements of k that a lane reads together: four words of 4-bit codes where
 /// the sum has so many for all lanes.
 static constexpr int64_t kTogether = 8, kManyTogether = 32;
-static constexpr int64_t kManyRows = 8;
 
 Value compress::device::emitVectorProduct(DeviceKernel &k,
                                           const ProductOperands &operands,

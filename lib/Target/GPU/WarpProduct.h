@@ -33,12 +33,15 @@ struct ProductLoops {
 };
 
 /// The kernel with the least predicted time, and that. Unknown extents count
-/// as 64; the device must have peaks.
+/// as 64. Without peaks, no time is known.
 struct ProductChoice {
   ProductKernel kernel = ProductKernel::Element;
   double seconds = 0;
 };
 ProductChoice chooseProductKernel(ContractOp op, const DeviceInterface &device);
+
+/// The most rows that the vector kernel takes.
+inline constexpr int64_t kManyRows = 8;
 
 /// What a kernel computes from.
 struct ProductOperands {
