@@ -15,6 +15,7 @@ import tempfile
 from harness import (BenchmarkError, CompiledModel, compile_model,
                      find_compiler, in_child, machine, print_cells,
                      relative_error, summarize, time_block, write_json)
+import cuda_peer
 import kernel_cases as kernels
 
 LEVELS = ["f32", "int8", "int4-g32", "int3-g32", "nf4-g64", "mxfp4", "w8a8",
@@ -31,8 +32,10 @@ examples:
   gpu.py --no-tests --levels f32,int4-g32 --shapes 4096x4096 --rows 1,128
 
 Times include the copies of x and y between host and device. `GB/s` are the
-bytes of the stored weight over that time; the last ratio is to PyTorch, where it
-is installed.
+bytes of the stored weight over that time, `of copy` is their share of what a
+copy on the device was measured to read and write. Ratios are to cuBLASLt on
+values of f16, or of int8 where both factors are codes, with the same copies
+(`x Lt`) and alone on the device (`x Lt alone`); 2 is twice as slow.
 
 exit code:
   0: all agrees, or there is no device; 1: a test or comparison failed; 2: the
@@ -98,21 +101,33 @@ def measure(job):
                 "cpu": summarize([time_block(cpu.run, job["seconds"])])["median"]}
 
 
-def measure_peer(m, k, n, seconds):
-    """cuBLAS by PyTorch in f16, on the device; nothing without it."""
+def measure_peers(job):
+    """What NVIDIA's library takes for the same product, alone on the device and
+    with the copies that ours includes; a reason where something is missing."""
+    row = {}
+    if not job["target"].startswith("cuda"):
+        return {"reason": "cuBLASLt is NVIDIA's"}
     try:
-        import torch
-    except ImportError:
-        return None
-    if not torch.cuda.is_available():
-        return None
-    x = torch.randn(m, k, device="cuda", dtype=torch.float16)
-    w = torch.randn(k, n, device="cuda", dtype=torch.float16)
+        device = cuda_peer.Device()
+        for name, is_byte in (("f16", False), ("int8", True)):
+            product = cuda_peer.Product(device, job["m"], job["k"], job["n"], is_byte)
+            row[name] = device.time(product.enqueue, job["seconds"])
+            row[name + "_copies"] = summarize(
+                [time_block(product.run_with_copies, job["seconds"])])["median"]
+            product.free()
+    except cuda_peer.Unavailable as error:
+        row["reason"] = str(error)
+    return row
 
-    def run():
-        x @ w
-        torch.cuda.synchronize()
-    return summarize([time_block(run, seconds)])["median"]
+
+def measure_copies(job):
+    """The bandwidth of copies on the device, or why it is not known."""
+    if not job["target"].startswith("cuda"):
+        return {"reason": "copies are timed on CUDA only"}
+    try:
+        return {"bytes_per_second": cuda_peer.Device().measure_copy(job["seconds"])}
+    except cuda_peer.Unavailable as error:
+        return {"reason": str(error)}
 
 
 def parse():
@@ -144,36 +159,52 @@ def main():
     failures = [] if args.no_tests else run_tests(
         os.path.dirname(os.path.abspath(compiler)), args.target)
     rows, lines = [], []
+    copies = in_child(measure_copies, {"target": args.target, "seconds": args.seconds})
+    bandwidth = copies.get("bytes_per_second")
+    print("copies on the device:",
+          f"{bandwidth / 1e9:.0f} GB/s" if bandwidth else
+          f"not measured ({copies.get('reason') or copies.get('failure')})")
+    reasons = set()
     for shape in args.shapes.split(","):
         k, n = map(int, shape.split("x"))
         for m in map(int, args.rows.split(",")):
-            peer = measure_peer(m, k, n, args.seconds)
+            peers = in_child(measure_peers, {
+                "target": args.target, "m": m, "k": k, "n": n,
+                "seconds": args.seconds})
+            reasons.update(filter(None, (peers.get("reason"), peers.get("failure"))))
             for level in args.levels.split(","):
                 row = in_child(measure, {
                     "target": args.target, "level": level, "m": m, "k": k,
                     "n": n, "compiler": compiler, "threads": args.threads,
                     "seconds": args.seconds})
-                row.update(level=level, m=m, k=k, n=n, peer=peer)
+                rounded = level in ("w8a8", "int8-dynamic")
+                name = "int8" if rounded else "f16"
+                peer, alone = peers.get(name + "_copies"), peers.get(name)
+                row.update(level=level, m=m, k=k, n=n, peer=peer, peer_alone=alone)
                 rows.append(row)
                 name = f"{level} {m}x{k}x{n}"
                 if "failure" in row:
                     failures.append(name)
-                    lines.append([name, row["failure"], "", "", "", ""])
+                    lines.append([name, row["failure"], *[""] * 6])
                     continue
-                rounded = level in ("w8a8", "int8-dynamic")
                 good = row["error"] <= (TOLERANCE_ROUNDED if rounded else TOLERANCE)
                 if not good:
                     failures.append(name)
+                speed = row["bytes"] / row["median"]
                 lines.append([
                     name, f"{row['median'] * 1e6:.1f}", f"{row['cpu'] * 1e6:.1f}",
-                    f"{row['bytes'] / row['median'] / 1e9:.1f}",
+                    f"{speed / 1e9:.1f}",
+                    f"{100 * speed / bandwidth:.0f} %" if bandwidth else "-",
                     f"{row['median'] / peer:.2f}" if peer else "-",
+                    f"{row['median'] / alone:.2f}" if alone else "-",
                     f"{row['error']:.1e}" + ("" if good else " WRONG")])
-    print_cells(["case", "us", "cpu us", "GB/s", "to cuBLAS f16", "error"],
-                lines, left=1)
+    print_cells(["case", "us", "cpu us", "GB/s", "of copy", "x Lt", "x Lt alone",
+                 "error"], lines, left=1)
+    for reason in sorted(reasons):
+        print(f"not compared with cuBLASLt: {reason}")
     if args.json:
         write_json(args.json, {"machine": machine(), "target": args.target,
-                               "rows": rows, "failures": failures})
+                               "copies": copies, "rows": rows, "failures": failures})
     for failure in failures:
         print("FAILED:", failure)
     return 1 if failures else 0

@@ -22,7 +22,7 @@ function(compress_add_cross_runtime triple)
     add_custom_command(OUTPUT ${object}
       COMMAND ${COMPRESS_CXX_${id}} -std=c++${CMAKE_CXX_STANDARD} -O2 -DNDEBUG -fPIC -fopenmp
               -fvisibility=hidden -fvisibility-inlines-hidden -ffunction-sections
-              -I${PROJECT_SOURCE_DIR}/include -MD -MF ${object}.d -MT ${object}
+              -DCOMPRESS_LOAD_ZSTD -I${PROJECT_SOURCE_DIR}/include -MD -MF ${object}.d -MT ${object}
               -c ${CMAKE_CURRENT_SOURCE_DIR}/${source} -o ${object}
       DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${source} DEPFILE ${object}.d
       COMMENT "Building ${source} for ${triple}" VERBATIM)

@@ -91,6 +91,9 @@ struct PlanSubject {
   const EvaluationData *calibration = nullptr;
   /// Who fills the table.
   JobPool *pool = nullptr;
+  /// Why nothing can be timed here, so that times are predicted; empty where
+  /// they are measured.
+  std::string untimed = {};
 };
 
 /// A plan to run beside the chosen one.

@@ -93,6 +93,11 @@ private:
   /// What models are compared on, and at most how many samples of it.
   std::pair<std::optional<EvaluationData>, int64_t>
   getComparedSamples(bool isOfFloat);
+  /// Why this machine does not run the code; empty where it does.
+  const std::string &getUntimedReason();
+  /// What is known of the time of a site where nothing can be run.
+  llvm::Expected<double> predictOrFail(const Site &site, const Level &level);
+  /// Measured, or predicted where the code does not run here.
   llvm::Expected<double> timeSite(const Site &site, const Level &level);
   llvm::Expected<SiteTimer *> getTimer(TimedSample &sample);
   /// What the target predicts; nothing where it cannot.
@@ -100,7 +105,8 @@ private:
                                                     const Level &level);
   /// Fills in the predicted times of the report.
   llvm::Error predictSites(llvm::MutableArrayRef<SiteResult> results);
-  /// Null: of the float model. Plans take turns with it.
+  /// Null: of the float model. Plans take turns with it. Where the code does
+  /// not run here, the sum of what sites are predicted to take.
   llvm::Expected<double> timePlan(const Plan *plan);
   llvm::Expected<SiteWork> measureWork(const Site &site, const Level &level,
                                        CompressedTensorType stored);
@@ -132,6 +138,7 @@ private:
   /// Simplified and float; then the same with the plan applied.
   Module floatModule, module;
   std::vector<InputSpec> inputs;
+  std::optional<std::string> untimedReason;
   std::optional<CalibrationData> data;
   std::optional<EvaluationData> evaluation;
   /// `data` with labels, where a measure wants them.

@@ -6,6 +6,8 @@
 
 #include "Compilation.h"
 #include "compress/Support/Format.h"
+#include "llvm/TargetParser/Host.h"
+#include "llvm/TargetParser/Triple.h"
 
 using namespace mlir;
 using namespace compress;
@@ -80,8 +82,41 @@ llvm::Expected<SiteTimer *> Compilation::getTimer(TimedSample &sample) {
   return &*sample.timer;
 }
 
+const std::string &Compilation::getUntimedReason() {
+  if (untimedReason)
+    return *untimedReason;
+  untimedReason.emplace();
+  TargetOptions machine = options.machines.front();
+  if (llvm::Error error = target.checkDevice()) {
+    *untimedReason = llvm::toString(std::move(error));
+  } else if (llvm::Error error = target.resolve(machine)) {
+    // Compiling says so.
+    llvm::consumeError(std::move(error));
+  } else {
+    llvm::Triple triple(machine.triple), own(llvm::sys::getProcessTriple());
+    if (triple.getArch() != own.getArch() || triple.getOS() != own.getOS())
+      *untimedReason = "it is compiled for " + machine.triple;
+  }
+  return *untimedReason;
+}
+
+llvm::Expected<double> Compilation::predictOrFail(const Site &site,
+                                                  const Level &level) {
+  auto seconds = predictSite(site, level);
+  if (!seconds)
+    return seconds.takeError();
+  if (*seconds)
+    return **seconds;
+  return llvm::createStringError(
+      "target '" + target.getName() + "' predicts no time for site '" +
+      site.name + "' at '" + level.getSpelling().str() +
+      "', and nothing can be timed: " + getUntimedReason());
+}
+
 llvm::Expected<double> Compilation::timeSite(const Site &site,
                                              const Level &level) {
+  if (!getUntimedReason().empty())
+    return predictOrFail(site, level);
   auto samples = getTimedSamples();
   if (!samples)
     return samples.takeError();
@@ -165,6 +200,26 @@ Compilation::timeModels(ArrayRef<JITModel *> models, double seconds) {
 }
 
 llvm::Expected<double> Compilation::timePlan(const Plan *candidate) {
+  if (!getUntimedReason().empty()) {
+    double sum = 0;
+    SiteList list = findSites(getMain(*floatModule));
+    for (const Site &site : list.sites) {
+      Level level = llvm::cantFail(Level::parse("f32"));
+      if (candidate)
+        for (const PlanEntry &entry : candidate->sites)
+          if (entry.name == site.name) {
+            auto own = Level::parse(entry.level);
+            if (!own)
+              return own.takeError();
+            level = *own;
+          }
+      auto seconds = predictOrFail(site, level);
+      if (!seconds)
+        return seconds.takeError();
+      sum += *seconds;
+    }
+    return sum;
+  }
   auto reference = getFloatModel();
   if (!reference)
     return reference.takeError();

@@ -290,6 +290,7 @@ llvm::Error Compilation::choose() {
     unlabelled.samples = *data;
     subject.calibration = labelledData ? &*labelledData : &unlabelled;
   }
+  subject.untimed = getUntimedReason();
   if (!options.energyModel.empty()) {
     auto loaded = EnergyModel::load(options.energyModel);
     if (!loaded)

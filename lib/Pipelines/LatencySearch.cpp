@@ -83,10 +83,17 @@ llvm::Error LatencySearch::addSeconds(Problem &problem) {
   rest = whole - sites;
   if (request.maxLatency)
     problem.setLimit(seconds, limit - rest);
-  notes.push_back(
-      "--max-latency: the float model takes " + formatDuration(whole) +
-      ", of which its sites, timed alone, " + formatDuration(sites));
-  if (numPredicted)
+  if (subject.untimed.empty())
+    notes.push_back(
+        "--max-latency: the float model takes " + formatDuration(whole) +
+        ", of which its sites, timed alone, " + formatDuration(sites));
+  else
+    notes.push_back(
+        "--max-latency: times are predicted from nominal figures, not "
+        "measured, since nothing can be run: " +
+        subject.untimed + "; the sites of the float model take " +
+        formatDuration(whole));
+  if (numPredicted && subject.untimed.empty())
     notes.push_back("--max-latency: " + std::to_string(numTimed) +
                     " times of levels at sites were measured; " +
                     std::to_string(numPredicted) +
@@ -114,6 +121,11 @@ llvm::Expected<bool> LatencySearch::check(const Problem &problem,
   best = std::min(best, *measured);
   if (*measured > limit)
     return false;
+  if (!subject.untimed.empty()) {
+    notes.push_back("--max-latency: predicted " + formatDuration(*measured) +
+                    ", not measured");
+    return true;
+  }
   notes.push_back("--max-latency: predicted " +
                   formatDuration(found.get(seconds) + rest) + ", measured " +
                   formatDuration(*measured) + "; " +
@@ -124,7 +136,8 @@ llvm::Expected<bool> LatencySearch::check(const Problem &problem,
 
 llvm::Error LatencySearch::getInfeasible() const {
   char speed[48];
-  std::snprintf(speed, sizeof speed, " (measured, %.2fx as fast as float)",
+  std::snprintf(speed, sizeof speed, " (%s, %.2fx as fast as float)",
+                subject.untimed.empty() ? "measured" : "predicted",
                 whole / best);
   return llvm::createStringError(
       "infeasible: at most " + formatDuration(limit) + " asked for, best is " +

@@ -8,6 +8,7 @@
 # RUN: %python %s %t.codes --target vulkan --level w8a8
 # RUN: env COMPRESS_VULKAN_DISABLE=dot-product %python %s %t.emulated --target vulkan --level w8a8
 # RUN: %python %s %t.text --target vulkan --level int4-g32 --model charlm
+# RUN: %python %s %t.textf --target vulkan --level f32 --model charlm
 import argparse
 
 import numpy as np

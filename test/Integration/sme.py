@@ -1,10 +1,14 @@
 # Models compiled for Arm SME compute under emulation what they compute here on
 # the CPU, with streaming vectors of several lengths: one library gives the same
-# bits at each. Products are outer products in f32, or of 8-bit codes.
+# bits at each. Products are outer products in f32, or of 8-bit codes. Of text the
+# perplexity is the same, within 1e-5 of it in f32 and with decoded weights; 2e-3
+# where rounded activations may fall to the other side.
 #
 # REQUIRES: sme-emulation, numpy
 # RUN: %python %s %t digits f32 fmopa
 # RUN: %python %s %t digits int8-dynamic usmopa
+# RUN: %python %s %t charlm f32 fmopa
+# RUN: %python %s %t charlm int4-g32 fmopa
 # RUN: %python %s %t charlm int8-dynamic usmopa
 import pathlib
 import subprocess
@@ -20,7 +24,7 @@ name, level, instruction = sys.argv[2:5]
 work = support.fresh(pathlib.Path(sys.argv[1]) / f"{name}-{level}")
 folder = support.EXAMPLES / name
 runner = support.build_aarch64("run-model", work)
-data, key, count = {"digits": ("test", "image", 67), "charlm": ("valid", "tokens", 1)}[name]
+data, key, count = {"digits": ("test", "image", 67), "charlm": ("valid", "tokens", 10)}[name]
 samples = support.load(folder / f"{data}.npz")[key][:count]
 np.savez(work / "samples.npz", **{key: samples})
 samples = samples.astype(np.float32 if name == "digits" else np.int64)
@@ -55,9 +59,15 @@ error = np.abs(first - here).max() / np.abs(here).max()
 print(f"{name}, {level}: error {error:.2e}")
 # Floats are summed in another order; a rounded activation may then fall to the
 # other side.
-assert error < (2e-2 if level == "int8-dynamic" else 1e-5), error
+assert error < (5e-2 if level == "int8-dynamic" else 2e-5), error
 agree = (first.argmax(-1) == here.argmax(-1)).mean()
 assert agree > 0.98, agree
+if name == "charlm":
+    labels = support.load(folder / "valid.npz")["labels"][:count]
+    scores = [support.perplexity(logits, labels) for logits in (here, first)]
+    print(f"perplexity of {labels.size} characters: {scores[0]:.5f} here, {scores[1]:.5f} there")
+    bound = 2e-3 if level == "int8-dynamic" else 1e-5
+    assert abs(scores[1] / scores[0] - 1) < bound, scores
 
 # What a caller has in ZA is saved where the caller said.
 if name == "digits":

@@ -1,4 +1,4 @@
-//===- IntegerProductTest.cpp - Codes times codes on every target ---------===//
+//===- IntegerProductTest.cpp - Encoded x encoded on every target ---------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -7,7 +7,8 @@
 // Products of two tensors of 8-bit codes, signed or not, with zero points and
 // without, of odd extents. Integer sums are exact: what a target gives differs
 // from the reference, which multiplies the decoded values, by the rounding of
-// that, at most 2^-18 |x| |w| for each element.
+// that, at most 2^-18 |x| |w| for each element. So do sums of products of f16,
+// which an f32 has in full.
 //
 //===----------------------------------------------------------------------===//
 
@@ -54,11 +55,16 @@ std::vector<Product> getProducts() {
       for (unsigned i = 0; i < 2; ++i, ++number)
         products.push_back(
             {extents[number % 7], 5 + int64_t(number % 3), activation, weight});
-  // Codes where they are stored.
-  for (const char *activation : activations)
+  // Codes where they are stored; of 38 the last four hangs over.
+  const std::pair<int64_t, int64_t> shapes[] = {{38, 6}, {128, 19}, {32, 5}};
+  for (auto [activation, shape] : llvm::zip_equal(activations, shapes))
     products.push_back(
-        {32, 6, activation,
+        {shape.first, shape.second, activation,
          "sparse<nm<2:4>, of = quant<i8, group = [1, *], scale = f32>>"});
+  for (auto [k, weight] :
+       {std::pair(33, "f16"), std::pair(7, "f8E4M3FN"), std::pair(64, "bf16"),
+        std::pair(50, "sparse<nm<2:4>, of = f16>")})
+    products.push_back({k, 6, "f16", weight});
   return products;
 }
 

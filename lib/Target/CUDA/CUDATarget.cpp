@@ -62,13 +62,20 @@ protected:
           {number(b, loc, -1), x, number(b, loc, mask), number(b, loc, 31)});
     };
     using Element = MatrixInstruction::Element;
-    warp.matrices = {getPTXInstruction(Element::BF16),
-                     getPTXInstruction(Element::I8)};
-    warp.matrices[0].emit = multiplyBy("llvm.nvvm.mma.m16n8k16.row.col.bf16");
-    warp.matrices[1].emit = multiplyBy("llvm.nvvm.mma.m16n8k32.row.col.s8");
-    warp.sparseMatrices = {getPTXSparseInstruction()};
-    warp.sparseMatrices[0].emit =
-        multiplyBy("llvm.nvvm.mma.sp.m16n8k32.row.col.bf16", /*isSparse=*/true);
+    for (auto [element, dense, sparse] :
+         {std::tuple(Element::BF16, "m16n8k16.row.col.bf16",
+                     "m16n8k32.row.col.bf16"),
+          std::tuple(Element::F16, "m16n8k16.row.col.f32.f32",
+                     "m16n8k32.row.col.f32.f32"),
+          std::tuple(Element::I8, "m16n8k32.row.col.s8",
+                     "m16n8k64.row.col.s8")}) {
+      warp.matrices.push_back(getPTXInstruction(element));
+      warp.matrices.back().emit =
+          multiplyBy("llvm.nvvm.mma." + std::string(dense), element, false);
+      warp.sparseMatrices.push_back(getPTXSparseInstruction(element));
+      warp.sparseMatrices.back().emit =
+          multiplyBy("llvm.nvvm.mma.sp." + std::string(sparse), element, true);
+    }
     warp.copyAsync = [](OpBuilder &b, Location loc, Value shared, Value to,
                         Value buffer, Value from) {
       call(b, loc, "llvm.nvvm.cp.async.cg.shared.global.16",
@@ -96,12 +103,17 @@ private:
   }
   /// Emits an instruction that takes a, b, c and, if a is sparse, positions and
   /// the selector of the lanes that have them.
-  static decltype(MatrixInstruction::emit) multiplyBy(StringRef intrinsic,
-                                                      bool isSparse = false) {
+  static decltype(MatrixInstruction::emit)
+  multiplyBy(std::string intrinsic, MatrixInstruction::Element element,
+             bool isSparse) {
     return [=](OpBuilder &b, Location loc, ValueRange x, ValueRange y,
                ValueRange c) {
       SmallVector<Value> arguments(isSparse ? x.drop_back() : x);
       llvm::append_range(arguments, y);
+      if (element == MatrixInstruction::Element::F16)
+        for (Value &word : arguments)
+          word = LLVM::BitcastOp::create(
+              b, loc, VectorType::get({2}, b.getF16Type()), word);
       llvm::append_range(arguments, c);
       if (isSparse)
         arguments.append({x.back(), number(b, loc, 0)});

@@ -181,6 +181,56 @@ Value ElementKernel::bitcast(Value x, Type type) {
   return arith::BitcastOp::create(b, loc, type, x);
 }
 
+Value ElementKernel::fromHalf(Value bits) {
+  Type f32 = b.getF32Type();
+  if (hasHalf()) {
+    Value half = arith::TruncIOp::create(b, loc, b.getIntegerType(16), bits);
+    half = arith::BitcastOp::create(b, loc, b.getF16Type(), half);
+    return arith::ExtFOp::create(b, loc, f32, half);
+  }
+  // By parts, since the device may flush f32 subnormals, or have no f16.
+  Value sign = shiftLeft(bitAnd(bits, 0x8000), 16);
+  Value exponent = bitAnd(shiftRight(bits, 10), 0x1f);
+  Value mantissa = bitAnd(bits, 0x3ff);
+  Value wide = shiftLeft(bitAnd(bits, 0x7fff), 13);
+  Value normal = add(wide, (127 - 15) << 23);
+  Value special = bitOr(i32(0x7f800000), shiftLeft(mantissa, 13));
+  auto is = [&](int64_t value) {
+    return compare(arith::CmpIPredicate::eq, exponent, i32(value));
+  };
+  Value small = arith::MulFOp::create(
+      b, loc, arith::SIToFPOp::create(b, loc, f32, mantissa),
+      this->f32(0x1p-24));
+  Value magnitude = select(is(31), special, normal);
+  magnitude = select(is(0), bitcast(small, b.getI32Type()), magnitude);
+  return bitcast(bitOr(magnitude, sign), f32);
+}
+
+Value ElementKernel::toHalf(Value x) {
+  Type type = b.getI32Type();
+  if (hasHalf()) {
+    Value half = arith::TruncFOp::create(b, loc, b.getF16Type(), x);
+    half = arith::BitcastOp::create(b, loc, b.getIntegerType(16), half);
+    return arith::ExtUIOp::create(b, loc, type, half);
+  }
+  Value bits = bitcast(x, type);
+  Value sign = bitAnd(shiftRight(bits, 16), 0x8000);
+  Value absolute = bitAnd(bits, 0x7fffffff);
+  Value normal = shiftRight(sub(absolute, i32((127 - 15) << 23)), 13);
+  Value special = bitOr(i32(0x7c00), bitAnd(shiftRight(absolute, 13), 0x3ff));
+  Value scaled = arith::MulFOp::create(
+      b, loc, bitcast(absolute, b.getF32Type()), this->f32(0x1p24));
+  Value isSmall =
+      compare(arith::CmpIPredicate::ult, absolute, i32((127 - 14) << 23));
+  // Others would not fit an integer.
+  scaled = select(isSmall, scaled, this->f32(0));
+  Value small = arith::FPToSIOp::create(b, loc, type, scaled);
+  Value isSpecial =
+      compare(arith::CmpIPredicate::uge, absolute, i32(0x7f800000));
+  Value magnitude = select(isSpecial, special, normal);
+  return bitOr(select(isSmall, small, magnitude), sign);
+}
+
 Value ElementKernel::apply(AffineExpr expr, ValueRange dims) {
   if (auto dim = dyn_cast<AffineDimExpr>(expr))
     return dims[dim.getPosition()];

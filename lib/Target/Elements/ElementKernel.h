@@ -78,6 +78,10 @@ public:
   Value toI32(Value x);
   Value toIndex(Value x);
   Value bitcast(Value x, Type type);
+  /// The f32 that the lower bits of an i32 are as f16; and the bits, in an i32,
+  /// of an f32 that f16 has.
+  Value fromHalf(Value bits);
+  Value toHalf(Value x);
   /// The value of an affine expression of non-negative loop indices.
   Value apply(mlir::AffineExpr expr, ValueRange dims);
   /// Row-major number and back; extents are indices.

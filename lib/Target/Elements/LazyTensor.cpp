@@ -94,32 +94,7 @@ LazyTensorBuilder::getNumber(Type storage) {
       return k.bitcast(k.shiftLeft(bits, 16), f32);
     });
   if (storage.isF16())
-    return Convert([this, f32](Value bits) -> Value {
-      // By parts, since the device may flush f32 subnormals, or have no f16.
-      OpBuilder &b = k.b;
-      Location loc = k.loc;
-      if (k.hasHalf()) {
-        Value half =
-            arith::TruncIOp::create(b, loc, b.getIntegerType(16), bits);
-        half = arith::BitcastOp::create(b, loc, b.getF16Type(), half);
-        return arith::ExtFOp::create(b, loc, f32, half);
-      }
-      Value sign = k.shiftLeft(k.bitAnd(bits, 0x8000), 16);
-      Value exponent = k.bitAnd(k.shiftRight(bits, 10), 0x1f);
-      Value mantissa = k.bitAnd(bits, 0x3ff);
-      Value wide = k.shiftLeft(k.bitAnd(bits, 0x7fff), 13);
-      Value normal = k.add(wide, (127 - 15) << 23);
-      Value special = k.bitOr(k.i32(0x7f800000), k.shiftLeft(mantissa, 13));
-      auto is = [&](int64_t value) {
-        return k.compare(arith::CmpIPredicate::eq, exponent, k.i32(value));
-      };
-      Value small = arith::MulFOp::create(
-          b, loc, arith::SIToFPOp::create(b, loc, f32, mantissa),
-          k.f32(0x1p-24));
-      Value magnitude = k.select(is(31), special, normal);
-      magnitude = k.select(is(0), k.bitcast(small, b.getI32Type()), magnitude);
-      return k.bitcast(k.bitOr(magnitude, sign), f32);
-    });
+    return Convert([this](Value bits) { return k.fromHalf(bits); });
   auto real = dyn_cast<FloatType>(storage);
   if (real && real.getWidth() <= 8) {
     int64_t count = int64_t(1) << real.getWidth();

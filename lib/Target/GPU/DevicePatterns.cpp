@@ -9,6 +9,7 @@
 #include "../Elements/LoopExtents.h"
 #include "../Elements/Operands.h"
 #include "DotProduct.h"
+#include "SparseRows.h"
 #include "WarpProduct.h"
 #include "compress/Target/Contraction.h"
 #include "compress/Target/Host/Passes.h"
@@ -52,7 +53,16 @@ struct DeviceContract : public OpRewritePattern<ContractOp> {
       LazyTensorBuilder lazy(k);
       SmallVector<Value> extents = getLoopExtents(k, operands, *sources);
       std::optional<Element> start = readInit(k, lazy, op);
-      std::optional<ByteDot> dot = ByteDot::match(op, k, lazy);
+      ProductKernel kernel = chooseProductKernel(op, device).kernel;
+      // Codes of which two of four are stored, for instructions that take them.
+      std::optional<unsigned> sparse;
+      constexpr auto byte = MatrixInstruction::Element::I8;
+      if (kernel == ProductKernel::Matrix &&
+          llvm::any_of(device.warp.sparseMatrices, [](const auto &matrix) {
+            return matrix.element == byte;
+          }))
+        sparse = SparseRows::find(op, byte);
+      std::optional<ByteDot> dot = ByteDot::match(op, k, lazy, sparse);
       std::optional<Element> factors[2];
       lazy.reason.clear();
       for (unsigned i = 0; i < 2 && !dot && start; ++i) {
@@ -62,7 +72,7 @@ struct DeviceContract : public OpRewritePattern<ContractOp> {
       }
       reason = lazy.reason;
       if (start && (dot || (factors[0] && factors[1])))
-        result = emit(op, k, extents, *start, factors, dot, reason);
+        result = emit(op, kernel, k, extents, *start, factors, dot, reason);
     }
     if (!result)
       return leave(rewriter, op, isLast, reason);
@@ -70,14 +80,13 @@ struct DeviceContract : public OpRewritePattern<ContractOp> {
     return success();
   }
 
-  /// The kernel that is predicted to take the least time.
-  static Value emit(ContractOp op, DeviceKernel &k, ArrayRef<Value> extents,
-                    const Element &start,
+  static Value emit(ContractOp op, ProductKernel kernel, DeviceKernel &k,
+                    ArrayRef<Value> extents, const Element &start,
                     const std::optional<Element> factors[2],
                     const std::optional<ByteDot> &dot, std::string &reason) {
     ProductOperands operands = {
         op, extents, start, {factors[0], factors[1]}, dot};
-    switch (chooseProductKernel(op, k.device).kernel) {
+    switch (kernel) {
     case ProductKernel::Vector:
       return emitVectorProduct(k, operands, reason);
     case ProductKernel::Matrix:

@@ -39,10 +39,14 @@ static HostTensor packCodes(const HostTensor &codes, unsigned kAxis,
 
 std::optional<ByteDot::Side> ByteDot::matchSide(ContractOp op, unsigned number,
                                                 unsigned kLoop, DeviceKernel &k,
-                                                LazyTensorBuilder &lazy) {
+                                                LazyTensorBuilder &lazy,
+                                                bool isSparse) {
   Value operand = number ? op.getRhs() : op.getLhs();
   auto type = dyn_cast<CompressedTensorType>(operand.getType());
-  auto quant = type ? dyn_cast<QuantAttr>(type.getEncoding()) : QuantAttr();
+  Attribute encoding = type ? type.getEncoding() : Attribute();
+  if (isSparse)
+    encoding = cast<SparseAttr>(encoding).getOf();
+  auto quant = dyn_cast_or_null<QuantAttr>(encoding);
   if (!quant || quant.isFloatCode() || quant.getCodeWidth() != 8 ||
       !type.getElementType().isF32())
     return std::nullopt;
@@ -55,13 +59,16 @@ std::optional<ByteDot::Side> ByteDot::matchSide(ContractOp op, unsigned number,
   }
   int64_t extent = type.getShape()[side.kAxis];
   int64_t group = quant.getGroup()[side.kAxis];
+  // SparseRows::find has looked at the groups of those.
   if (ShapedType::isDynamic(extent) || extent > kMaxExtent ||
-      (!ShapedType::isDynamic(group) && group < extent))
+      (!isSparse && !ShapedType::isDynamic(group) && group < extent))
     return std::nullopt;
   bool isConstant = bool(operand.getDefiningOp<ConstantOp>());
-  if (!isConstant && side.kAxis + 1 != side.axes.size())
+  if (!isConstant && (isSparse || side.kAxis + 1 != side.axes.size()))
     return std::nullopt;
   SmallVector<ComponentValue> parts = lazy.getParts(operand);
+  if (isSparse)
+    parts = lazy.getParts(parts[0]);
   auto scale = lazy.readPart(parts[1]);
   if (failed(scale))
     return std::nullopt;
@@ -77,7 +84,9 @@ std::optional<ByteDot::Side> ByteDot::matchSide(ContractOp op, unsigned number,
   }
   side.group.assign(quant.getGroup().begin(), quant.getGroup().end());
   side.isUnsigned = !quant.isSignedCode();
-  if (isConstant) {
+  if (isSparse) {
+    side.stride = llvm::alignTo(extent, 16);
+  } else if (isConstant) {
     // Warps copy 16 bytes at a time.
     side.stride = llvm::alignTo(extent, k.device.warp.lanes ? 16 : 4);
     side.buffer =
@@ -100,20 +109,22 @@ std::optional<ByteDot::Side> ByteDot::matchSide(ContractOp op, unsigned number,
 }
 
 std::optional<ByteDot> ByteDot::match(ContractOp op, DeviceKernel &k,
-                                      LazyTensorBuilder &lazy) {
+                                      LazyTensorBuilder &lazy,
+                                      std::optional<unsigned> sparse) {
   auto shape = matchMatmul(op);
   if (!k.device.dotBytes || !shape || shape->k.size() != 1)
     return std::nullopt;
   // Both before either adds buffers.
-  for (Value operand : {op.getLhs(), op.getRhs()}) {
-    auto type = dyn_cast<CompressedTensorType>(operand.getType());
-    if (!type || !isa<QuantAttr>(type.getEncoding()))
+  for (unsigned i = 0; i < 2; ++i) {
+    auto type = dyn_cast<CompressedTensorType>(
+        (i ? op.getRhs() : op.getLhs()).getType());
+    if (i != sparse && (!type || !isa<QuantAttr>(type.getEncoding())))
       return std::nullopt;
   }
   ByteDot dot;
   dot.k = &k;
   for (unsigned i = 0; i < 2; ++i) {
-    auto side = matchSide(op, i, shape->k[0], k, lazy);
+    auto side = matchSide(op, i, shape->k[0], k, lazy, i == sparse);
     if (!side)
       return std::nullopt;
     dot.sides[i] = *side;

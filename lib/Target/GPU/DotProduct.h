@@ -21,8 +21,11 @@ namespace compress::device {
 class ByteDot {
 public:
   /// Nothing when the operands are not such: scales must be the same along k.
+  /// With `sparse`, that constant factor may be one of SparseRows; its codes
+  /// are not read here.
   static std::optional<ByteDot> match(ContractOp op, DeviceKernel &k,
-                                      LazyTensorBuilder &lazy);
+                                      LazyTensorBuilder &lazy,
+                                      std::optional<unsigned> sparse = {});
   /// One element of the result, given the loops but that over k; `init` is what
   /// the sum starts from.
   Value emit(llvm::ArrayRef<Value> loops, Value init) const;
@@ -70,7 +73,7 @@ private:
   };
   static std::optional<Side> matchSide(ContractOp op, unsigned number,
                                        unsigned kLoop, DeviceKernel &k,
-                                       LazyTensorBuilder &lazy);
+                                       LazyTensorBuilder &lazy, bool isSparse);
   /// Zero points, null where there are none.
   llvm::SmallVector<Value> getPosition(const Side &side,
                                        llvm::ArrayRef<Value> loops) const;

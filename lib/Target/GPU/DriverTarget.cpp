@@ -5,8 +5,6 @@
 //===----------------------------------------------------------------------===//
 
 #include "compress/Target/GPU/DriverTarget.h"
-#include "WarpProduct.h"
-#include "compress/Target/Contraction.h"
 #include "compress/Target/GPU/Passes.h"
 #include "compress/Target/Host/Passes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -51,7 +49,7 @@ DeviceInterface DriverTarget::makeDevice(MLIRContext *context, StringRef launch,
   device.hasHalf = true;
   device.bufferSpace = Builder(context).getI64IntegerAttr(kGlobalSpace);
   device.peaks = {chip->bytesPerSecond, chip->floatOps, chip->halfOps,
-                  chip->byteOps};
+                  chip->byteOps, "the data sheet, not measured"};
   device.warp.lanes = lanes;
   device.warp.allocateShared = [](OpBuilder &b, Location loc,
                                   int64_t words) -> Value {
@@ -70,18 +68,12 @@ Attribute DriverTarget::describe(MLIRContext *context,
   auto entry = [&](StringRef key, Attribute value) {
     return DataLayoutEntryAttr::get(b.getStringAttr(key), value);
   };
-  DeviceInterface device = getDevice(context);
-  return TargetDeviceSpecAttr::get(
-      context,
-      {entry("triple", b.getStringAttr(options.triple)),
-       entry("device_triple", b.getStringAttr(triple)),
-       entry("chip", b.getStringAttr(chip->name)),
-       entry("workgroup_size", b.getI64IntegerAttr(device.workgroupSize)),
-       entry("max_buffers", b.getI64IntegerAttr(device.maxBuffers)),
-       entry("bytes_per_second", b.getF64FloatAttr(chip->bytesPerSecond)),
-       entry("peak_f32", b.getF64FloatAttr(chip->floatOps)),
-       entry("peak_bf16", b.getF64FloatAttr(chip->halfOps)),
-       entry("peak_i8", b.getF64FloatAttr(chip->byteOps))});
+  SmallVector<DataLayoutEntryInterface> entries{
+      entry("triple", b.getStringAttr(options.triple)),
+      entry("device_triple", b.getStringAttr(triple)),
+      entry("chip", b.getStringAttr(chip->name))};
+  llvm::append_range(entries, describeDevice(context, getDevice(context)));
+  return TargetDeviceSpecAttr::get(context, entries);
 }
 
 llvm::Expected<std::unique_ptr<Target>>
@@ -130,12 +122,7 @@ void DriverTarget::populateFallbackPatterns(RewritePatternSet &patterns,
 
 std::optional<double>
 DriverTarget::estimateSeconds(ContractOp op, const TargetOptions &) const {
-  if (llvm::is_contained(compress::getLoopExtents(op), ShapedType::kDynamic))
-    return std::nullopt;
-  // A launch, and the wait for it.
-  constexpr double launch = 5e-6;
-  DeviceInterface device = getDevice(op.getContext());
-  return launch + device::chooseProductKernel(op, device).seconds;
+  return estimateDeviceSeconds(op, getDevice(op.getContext()));
 }
 
 void DriverTarget::buildLoweringPipeline(OpPassManager &pm,

@@ -34,13 +34,14 @@ compress::getPTXInstruction(MatrixInstruction::Element element) {
   return result;
 }
 
-MatrixInstruction compress::getPTXSparseInstruction() {
-  MatrixInstruction result =
-      getPTXInstruction(MatrixInstruction::Element::BF16);
-  result.k = 32;
+MatrixInstruction
+compress::getPTXSparseInstruction(MatrixInstruction::Element element) {
+  MatrixInstruction result = getPTXInstruction(element);
+  int64_t perHalf = result.k / 2;
+  result.k *= 2;
   result.isSparse = true;
   result.b.rows = {0, 0, 0, 0};
-  result.b.columns = {0, 8, 16, 24};
+  result.b.columns = {0, perHalf, 2 * perHalf, 3 * perHalf};
   return result;
 }
 

@@ -9,6 +9,7 @@
 #define COMPRESS_LIB_TARGET_GPU_SPARSEROWS_H
 
 #include "DeviceKernel.h"
+#include "compress/Target/GPU/MatrixInstruction.h"
 
 namespace compress::device {
 
@@ -17,17 +18,24 @@ namespace compress::device {
 struct SparseRows {
   /// Which factor of the contraction it is.
   unsigned number = 0;
-  /// Buffers of the stored values, two bf16 a word, one for each term; and of
-  /// positions, 32 of k a word. See MatrixInstruction::isSparse.
+  /// Buffers of the stored values as the instruction has them, one for each
+  /// term; and of positions, 32 of k a word. See MatrixInstruction::isSparse.
   llvm::SmallVector<unsigned> values;
   unsigned positions = 0;
   /// Words of a row.
   int64_t valuesPerRow = 0, positionsPerRow = 0;
 
-  /// Nothing where no factor is such, or its values are encoded once more: the
-  /// device would read more bytes than are stored. Rows are filled up to a
-  /// multiple of `multiple` of k.
+  /// The number of the factor that is such by its type: its values plain ones,
+  /// or for I8 signed codes without zero points whose scales are the same along
+  /// k. Of those encoded otherwise the device would read more bytes than are
+  /// stored.
+  static std::optional<unsigned> find(ContractOp op,
+                                      MatrixInstruction::Element element);
+
+  /// Packs the constant that `find` found. Rows are filled up to a multiple of
+  /// `multiple` of k.
   static std::optional<SparseRows> match(ContractOp op, DeviceKernel &k,
+                                         MatrixInstruction::Element element,
                                          int64_t multiple);
 };
 

@@ -95,10 +95,22 @@ Value Warp::sumLanes(Value x) {
 /// Element number `i` of a word, as f32 or i32.
 static Value getElement(DeviceKernel &k, MatrixInstruction::Element element,
                         Value word, int64_t i) {
-  if (element == MatrixInstruction::Element::I8)
+  switch (element) {
+  case MatrixInstruction::Element::I8:
     return k.shiftRightSigned(k.shiftLeft(word, 24 - 8 * i), 24);
-  Value bits = i == 0 ? k.shiftLeft(word, 16) : k.bitAnd(word, 0xffff0000);
-  return k.bitcast(bits, k.b.getF32Type());
+  case MatrixInstruction::Element::F16:
+    return k.fromHalf(i == 0 ? k.bitAnd(word, 0xffff) : k.shiftRight(word, 16));
+  case MatrixInstruction::Element::BF16:
+    Value bits = i == 0 ? k.shiftLeft(word, 16) : k.bitAnd(word, 0xffff0000);
+    return k.bitcast(bits, k.b.getF32Type());
+  }
+  llvm_unreachable("covered switch");
+}
+
+static Value addProduct(DeviceKernel &k, Value x, Value y, Value sum) {
+  if (!x.getType().isF32())
+    return k.add(sum, k.mul(x, y));
+  return addValues(k, sum, arith::MulFOp::create(k.b, k.loc, x, y));
 }
 
 SmallVector<Value> Warp::multiply(const MatrixInstruction &instruction,
@@ -135,11 +147,7 @@ SmallVector<Value> Warp::multiply(const MatrixInstruction &instruction,
           for (int64_t i = 0; i < perWord; ++i) {
             Value left = getElement(k, instruction.element, x, i);
             Value right = getElement(k, instruction.element, y, i);
-            Value product =
-                left.getType().isF32()
-                    ? Value(arith::MulFOp::create(k.b, k.loc, left, right))
-                    : k.mul(left, right);
-            sum = addValues(k, sum, product);
+            sum = addProduct(k, left, right, sum);
           }
           return sum;
         }));
@@ -151,8 +159,9 @@ SmallVector<Value> Warp::emulateSparse(const MatrixInstruction &instruction,
                                        ValueRange a, ValueRange b,
                                        ValueRange c) {
   // Words of a row: stored values, positions of 16 columns each, b.
-  int64_t stored = instruction.k / 4, halves = instruction.k / 16,
-          words = instruction.k / 2;
+  int64_t perWord = instruction.getPerWord(), bits = 32 / perWord;
+  int64_t stored = instruction.k / 2 / perWord, halves = instruction.k / 16,
+          words = instruction.k / perWord;
   int64_t perWarp = instruction.m * (stored + halves) + instruction.n * words;
   Value memory = getScratch(perWarp * numWarps);
   Value firstA = k.mul(warp, perWarp);
@@ -161,24 +170,32 @@ SmallVector<Value> Warp::emulateSparse(const MatrixInstruction &instruction,
   barrier();
   for (auto [r, word] : llvm::enumerate(a.drop_back())) {
     Value at = k.add(k.mul(getRow(instruction.a, r), stored),
-                     k.div(getColumn(instruction.a, r), 2));
+                     k.div(getColumn(instruction.a, r), perWord));
     store(word, memory, k.add(firstA, at));
   }
   for (auto [r, word] : llvm::enumerate(b)) {
     Value at = k.add(k.mul(getRow(instruction.b, r), words),
-                     k.div(getColumn(instruction.b, r), 2));
+                     k.div(getColumn(instruction.b, r), perWord));
     store(word, memory, k.add(firstB, at));
   }
-  Value inQuad = k.rem(lane, 4);
-  auto counts = scf::IfOp::create(
-      k.b, k.loc, k.compare(arith::CmpIPredicate::ult, inQuad, k.index(2)),
-      false);
-  {
+  // See MatrixInstruction::isSparse.
+  Value quad = k.div(lane, 4), inQuad = k.rem(lane, 4);
+  auto storeHalves = [&](Value lower, Value upper) {
+    store(k.bitAnd(a.back(), 0xffff), memory, k.add(firstP, lower));
+    store(k.shiftRight(a.back(), 16), memory, k.add(firstP, upper));
+  };
+  if (perWord == 4) {
+    Value row = k.add(quad, k.mul(k.rem(inQuad, 2), 8));
+    Value lower = k.add(k.mul(row, halves), k.mul(k.div(inQuad, 2), 2));
+    storeHalves(lower, k.add(lower, 1));
+  } else {
+    auto counts = scf::IfOp::create(
+        k.b, k.loc, k.compare(arith::CmpIPredicate::ult, inQuad, k.index(2)),
+        false);
     OpBuilder::InsertionGuard guard(k.b);
     k.b.setInsertionPointToStart(counts.thenBlock());
-    Value at = k.add(k.add(k.mul(k.div(lane, 4), halves), inQuad), firstP);
-    store(k.bitAnd(a.back(), 0xffff), memory, at);
-    store(k.shiftRight(a.back(), 16), memory, k.add(at, 8 * halves));
+    Value lower = k.add(k.mul(quad, halves), inQuad);
+    storeHalves(lower, k.add(lower, 8 * halves));
   }
   barrier();
   SmallVector<Value> result;
@@ -190,18 +207,19 @@ SmallVector<Value> Warp::emulateSparse(const MatrixInstruction &instruction,
     result.push_back(
         k.loops(k.index(stored), start, [&](ValueRange at, Value sum) {
           Value values = load(memory, k.add(rowA, at[0]));
-          Value positions = load(memory, k.add(rowP, k.div(at[0], 4)));
-          Value four =
-              k.shiftRight(positions, k.toI32(k.mul(k.rem(at[0], 4), 4)));
-          for (int64_t i = 0; i < 2; ++i) {
-            Value position = k.bitAnd(k.shiftRight(four, 2 * i), 3);
-            Value column = k.add(k.mul(at[0], 4), k.toIndex(position));
-            Value word = load(memory, k.add(rowB, k.div(column, 2)));
-            Value part = k.toI32(k.mul(k.rem(column, 2), 16));
-            Value right = k.bitcast(k.shiftLeft(k.shiftRight(word, part), 16),
-                                    k.b.getF32Type());
+          for (int64_t i = 0; i < perWord; ++i) {
+            Value four = k.add(k.mul(at[0], perWord / 2), i / 2);
+            Value positions = load(memory, k.add(rowP, k.div(four, 4)));
+            Value shift = k.add(k.mul(k.rem(four, 4), 4), 2 * (i % 2));
+            Value position =
+                k.bitAnd(k.shiftRight(positions, k.toI32(shift)), 3);
+            Value column = k.add(k.mul(four, 4), k.toIndex(position));
+            Value word = load(memory, k.add(rowB, k.div(column, perWord)));
+            Value part = k.toI32(k.mul(k.rem(column, perWord), bits));
+            Value right =
+                getElement(k, instruction.element, k.shiftRight(word, part), 0);
             Value left = getElement(k, instruction.element, values, i);
-            sum = k.multiplyAdd(left, right, sum);
+            sum = addProduct(k, left, right, sum);
           }
           return sum;
         }));

@@ -69,7 +69,8 @@ struct MatrixKernel {
           operands.dot ? 1
           : sparse && i == 0
               ? sparse->values.size()
-              : countTerms((source[i] ? op.getRhs() : op.getLhs()).getType());
+              : *countTerms((source[i] ? op.getRhs() : op.getLhs()).getType(),
+                            matrix.element);
       tile[i] = i ? warpsN * support.tilesN * matrix.n
                   : warpsM * support.tilesM * matrix.m;
     }
@@ -157,8 +158,9 @@ struct MatrixKernel {
     firsts[0] = k.mul(k.rem(rest, down), tile[0]);
     setLoops(k, loops.batch, operands.extents, k.div(rest, down), at);
 
-    isAsync = operands.dot && support.copyAsync && operands.dot->isAligned(0) &&
-              operands.dot->isAligned(1) &&
+    isAsync = operands.dot && support.copyAsync &&
+              (sparse || operands.dot->isAligned(0)) &&
+              operands.dot->isAligned(source[1]) &&
               operands.dot->extent % perStage() == 0;
     starts[0] = 0;
     // Sparse rows are read where they are.
@@ -205,11 +207,12 @@ struct MatrixKernel {
   SmallVector<Value> readWord(unsigned side, Value row, Value first) {
     setLoops(k, getLoops(side), operands.extents, row, at);
     if (const std::optional<ByteDot> &dot = operands.dot) {
-      Value start = dot->getRow(side, at);
+      unsigned number = source[side];
+      Value start = dot->getRow(number, at);
       Value word = k.div(first, perWord);
       bool isWhole = dot->extent % perStage() == 0;
-      return {isWhole ? dot->loadCodes(side, start, word)
-                      : dot->loadCodesMasked(side, start, word)};
+      return {isWhole ? dot->loadCodes(number, start, word)
+                      : dot->loadCodesMasked(number, start, word)};
     }
     auto known = getKnownSum();
     bool isWhole = known && *known % perStage() == 0;
@@ -227,6 +230,11 @@ struct MatrixKernel {
       Value value = (*operands.factors[source[side]])(where);
       if (inside)
         value = k.select(inside, value, k.f32(0));
+      if (matrix.element == MatrixInstruction::Element::F16) {
+        Value half = k.toHalf(value);
+        packed[0] = i == 0 ? half : k.bitOr(packed[0], k.shiftLeft(half, 16));
+        continue;
+      }
       for (auto [word, term] :
            llvm::zip_equal(packed, splitIntoTerms(k, value, terms[side])))
         word = i == 0 ? k.shiftRight(term, 16) : k.bitOr(word, term);
@@ -252,25 +260,30 @@ struct MatrixKernel {
     spread(tile[side] * words / 4, [&](Value number) {
       Value row = k.div(number, words / 4), chunk = k.rem(number, words / 4);
       setLoops(k, getLoops(side), operands.extents, clampRow(side, row), at);
-      Value from = k.add(dot.getRow(side, at), first);
+      Value from = k.add(dot.getRow(source[side], at), first);
       from = k.add(k.div(from, 4), k.mul(chunk, 4));
       Value to = k.add(k.mul(row, pitch), k.mul(chunk, 4));
       to = k.add(k.add(to, starts[side]), into);
       support.copyAsync(k.b, k.loc, shared, to,
-                        k.getBuffer(dot.getBuffer(side)), from);
+                        k.getBuffer(dot.getBuffer(source[side])), from);
     });
   }
 
   //===--- Products -------------------------------------------------------===//
+
+  /// Whether zero points need the sum of the codes of a row.
+  bool needsSum(unsigned side) {
+    return operands.dot && operands.dot->needsSum(source[side]);
+  }
 
   /// Accumulators: those of the tile, then sums of rows and of columns where
   /// zero points need them.
   SmallVector<Value> makeZeros() {
     unsigned perTile = matrix.c.rows.size();
     size_t count = support.tilesM * support.tilesN;
-    if (operands.dot && operands.dot->needsSum(0))
+    if (needsSum(0))
       count += support.tilesM;
-    if (operands.dot && operands.dot->needsSum(1))
+    if (needsSum(1))
       count += support.tilesN;
     Value zero = operands.dot ? k.i32(0) : k.f32(0);
     return SmallVector<Value>(count * perTile, zero);
@@ -297,7 +310,7 @@ struct MatrixKernel {
         Value value = warp->load(
             shared, k.add(first, starts[side] + term * tile[side] * pitch));
         // What loadCodes does to unsigned codes.
-        if (isAsync && operands.dot->isUnsigned(side))
+        if (isAsync && operands.dot->isUnsigned(source[side]))
           value = arith::XOrIOp::create(k.b, k.loc, value, k.i32(0x80808080));
         result[term].push_back(value);
       }
@@ -313,22 +326,32 @@ struct MatrixKernel {
     SmallVector<SmallVector<Value>> result(terms[0]);
     for (unsigned r = 0; r < matrix.a.rows.size(); ++r) {
       Value row = clampRow(0, k.add(place, warp->getRow(matrix.a, r)));
-      Value word =
-          k.add(k.div(first, 4), k.div(warp->getColumn(matrix.a, r), 2));
+      Value word = k.add(k.div(first, 2 * perWord),
+                         k.div(warp->getColumn(matrix.a, r), perWord));
       Value at = k.add(k.mul(row, sparse->valuesPerRow), word);
       for (unsigned term = 0; term < terms[0]; ++term)
         result[term].push_back(k.loadWord(sparse->values[term], at));
     }
-    // Positions of 16 columns of two rows.
-    Value positions;
-    Value shift = k.toI32(k.mul(k.rem(warp->lane, 2), 16));
-    for (int64_t later : {0, 8}) {
-      Value row = k.add(k.add(place, k.div(warp->lane, 4)), later);
-      Value at = k.add(k.mul(clampRow(0, row), sparse->positionsPerRow),
-                       k.div(first, 32));
-      Value half = k.bitAnd(
-          k.shiftRight(k.loadWord(sparse->positions, at), shift), 0xffff);
-      positions = later ? k.bitOr(positions, k.shiftLeft(half, 16)) : half;
+    auto loadPositions = [&](Value row, Value word) {
+      row = clampRow(0, k.add(place, row));
+      word = k.add(k.div(first, 32), word);
+      return k.loadWord(sparse->positions,
+                        k.add(k.mul(row, sparse->positionsPerRow), word));
+    };
+    Value quad = k.div(warp->lane, 4), positions;
+    if (perWord == 4) {
+      // Of 32 columns of a row.
+      Value inQuad = k.rem(warp->lane, 4);
+      positions = loadPositions(k.add(quad, k.mul(k.rem(inQuad, 2), 8)),
+                                k.div(inQuad, 2));
+    } else {
+      // Of 16 columns of two rows.
+      Value shift = k.toI32(k.mul(k.rem(warp->lane, 2), 16));
+      for (int64_t later : {0, 8}) {
+        Value word = loadPositions(k.add(quad, later), k.index(0));
+        Value half = k.bitAnd(k.shiftRight(word, shift), 0xffff);
+        positions = later ? k.bitOr(positions, k.shiftLeft(half, 16)) : half;
+      }
     }
     for (SmallVector<Value> &term : result)
       term.push_back(positions);
@@ -370,12 +393,10 @@ struct MatrixKernel {
             multiply(number, left[0], right[1]);
           multiply(number++, left[0], right[0]);
         }
-      if (!operands.dot)
-        continue;
-      if (operands.dot->needsSum(0))
+      if (needsSum(0))
         for (auto &left : a)
           multiply(number++, left[0], makeOnes(matrix.b));
-      if (operands.dot->needsSum(1))
+      if (needsSum(1))
         for (auto &right : b)
           multiply(number++, makeOnes(matrix.a), right[0]);
     }
@@ -405,7 +426,7 @@ struct MatrixKernel {
     Value stages = ceilDiv(sumExtent, perStage());
     auto copy = [&](Value stage) {
       Value into = k.mul(k.rem(stage, 2), stageWords);
-      for (unsigned side = 0; side < 2; ++side)
+      for (unsigned side = sparse ? 1 : 0; side < 2; ++side)
         stageAsync(side, k.mul(stage, perStage()), into);
       support.commitCopies(k.b, k.loc);
     };
@@ -422,7 +443,7 @@ struct MatrixKernel {
     Value last = k.add(stages, -1);
     Value into = k.mul(k.rem(next, 2), stageWords);
     Value from = arith::MinUIOp::create(k.b, k.loc, next, last);
-    for (unsigned side = 0; side < 2; ++side)
+    for (unsigned side = sparse ? 1 : 0; side < 2; ++side)
       stageAsync(side, k.mul(from, perStage()), into);
     support.commitCopies(k.b, k.loc);
     support.waitForCopies(k.b, k.loc, 1);
@@ -440,9 +461,7 @@ struct MatrixKernel {
   void writeResult(ArrayRef<Value> sums, ValueRange sizes) {
     unsigned perTile = matrix.c.rows.size();
     size_t tiles = support.tilesM * support.tilesN;
-    size_t firstOfColumns =
-        tiles +
-        (operands.dot && operands.dot->needsSum(0) ? support.tilesM : 0);
+    size_t firstOfColumns = tiles + (needsSum(0) ? support.tilesM : 0);
     Value placeM = k.mul(k.div(warp->warp, warpsN), support.tilesM * matrix.m);
     Value placeN = k.mul(k.rem(warp->warp, warpsN), support.tilesN * matrix.n);
     for (int64_t tm = 0; tm < support.tilesM; ++tm)
@@ -466,12 +485,13 @@ struct MatrixKernel {
           Value start = operands.start(position);
           Value sum = sums[(tm * support.tilesN + tn) * perTile + r], value;
           if (const std::optional<ByteDot> &dot = operands.dot) {
-            Value sumA, sumB;
-            if (dot->needsSum(0))
-              sumA = sums[(tiles + tm) * perTile + r];
-            if (dot->needsSum(1))
-              sumB = sums[(firstOfColumns + tn) * perTile + r];
-            value = dot->combine(at, start, sum, sumA, sumB);
+            // Of the factors as the contraction has them.
+            Value ofCodes[2];
+            if (needsSum(0))
+              ofCodes[source[0]] = sums[(tiles + tm) * perTile + r];
+            if (needsSum(1))
+              ofCodes[source[1]] = sums[(firstOfColumns + tn) * perTile + r];
+            value = dot->combine(at, start, sum, ofCodes[0], ofCodes[1]);
           } else {
             value = arith::AddFOp::create(k.b, k.loc, start, sum);
           }
@@ -484,13 +504,13 @@ struct MatrixKernel {
 Value compress::device::emitMatrixProduct(DeviceKernel &k,
                                           const ProductOperands &operands,
                                           std::string &reason) {
-  auto element = operands.dot ? MatrixInstruction::Element::I8
-                              : MatrixInstruction::Element::BF16;
   const WarpInterface &warp = k.device.warp;
+  auto element = operands.dot ? MatrixInstruction::Element::I8
+                              : chooseElement(operands.op, warp);
   for (const MatrixInstruction &matrix : warp.sparseMatrices) {
     int64_t perStage = std::max(warp.wordsK * matrix.getPerWord(), matrix.k);
     if (matrix.element == element)
-      if (auto sparse = SparseRows::match(operands.op, k, perStage))
+      if (auto sparse = SparseRows::match(operands.op, k, element, perStage))
         return MatrixKernel(k, operands, matrix, &*sparse).emit(reason);
   }
   for (const MatrixInstruction &matrix : warp.matrices)

@@ -5,7 +5,9 @@
 //===----------------------------------------------------------------------===//
 
 #include "WarpProduct.h"
+#include "../Elements/ElementCosts.h"
 #include "../Elements/LoopExtents.h"
+#include "SparseRows.h"
 #include "Warp.h"
 #include "compress/Target/Contraction.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -32,42 +34,69 @@ ProductLoops ProductLoops::get(ContractOp op) {
   return loops;
 }
 
-unsigned compress::device::countTerms(Type type) {
+/// The type of the numbers that a tensor's are, zeros aside; null if they are
+/// computed.
+static Type getStorage(Type type) {
   auto tensor = dyn_cast<CompressedTensorType>(type);
-  auto dense = tensor ? dyn_cast<DenseAttr>(tensor.getEncoding()) : DenseAttr();
-  if (!dense)
-    return 2;
-  // Of eight bits or fewer; f8 are within the range of bf16.
-  Type storage = dense.getStorageType();
-  return storage.isBF16() || storage.getIntOrFloatBitWidth() <= 8 ? 1 : 2;
+  if (!tensor)
+    return getElementTypeOrSelf(type);
+  Attribute encoding = tensor.getEncoding();
+  if (auto sparse = dyn_cast<SparseAttr>(encoding))
+    encoding = sparse.getOf();
+  auto dense = dyn_cast<DenseAttr>(encoding);
+  return dense ? dense.getStorageType() : Type();
+}
+
+std::optional<unsigned>
+compress::device::countTerms(Type type, MatrixInstruction::Element element) {
+  Type storage = getStorage(type);
+  bool isSmall = storage && storage.getIntOrFloatBitWidth() <= 8;
+  if (element == MatrixInstruction::Element::F16) {
+    // Powers of two alone have the range of f32.
+    if (storage &&
+        (storage.isF16() || (isSmall && !isa<Float8E8M0FNUType>(storage))))
+      return 1;
+    return std::nullopt;
+  }
+  return storage && (storage.isBF16() || isSmall) ? 1 : 2;
+}
+
+MatrixInstruction::Element
+compress::device::chooseElement(ContractOp op, const WarpInterface &warp) {
+  using Element = MatrixInstruction::Element;
+  Type types[] = {op.getLhs().getType(), op.getRhs().getType()};
+  bool hasHalf = llvm::any_of(warp.matrices, [](const auto &matrix) {
+    return matrix.element == Element::F16;
+  });
+  auto isOne = [](Element element) {
+    return [element](Type type) { return countTerms(type, element) == 1; };
+  };
+  return hasHalf && llvm::all_of(types, isOne(Element::F16)) &&
+                 !llvm::all_of(types, isOne(Element::BF16))
+             ? Element::F16
+             : Element::BF16;
 }
 
 //===----------------------------------------------------------------------===//
 // Costs
 //===----------------------------------------------------------------------===//
 
-/// Whether both factors are 8-bit codes that ByteDot takes, by types.
-static bool isByteProduct(ContractOp op) {
+/// Whether both factors, but for one that is `other`, are 8-bit codes that
+/// ByteDot takes, by types.
+static bool isByteProduct(ContractOp op, std::optional<unsigned> other = {}) {
   auto shape = matchMatmul(op);
   if (!shape || shape->k.size() != 1)
     return false;
-  return llvm::all_of(
-      ArrayRef<Value>{op.getLhs(), op.getRhs()}, [](Value operand) {
-        auto type = dyn_cast<CompressedTensorType>(operand.getType());
-        auto quant =
-            type ? dyn_cast<QuantAttr>(type.getEncoding()) : QuantAttr();
-        return quant && !quant.isFloatCode() && quant.getCodeWidth() == 8;
-      });
-}
-
-/// Bytes of a tensor in memory, dense or encoded.
-static double getBytes(Type type, double elements) {
-  if (auto compressed = dyn_cast<CompressedTensorType>(type)) {
-    if (!ShapedType::isDynamicShape(compressed.getShape()))
-      return compressed.getStorageBits() / 8.0;
-    return elements;
+  for (unsigned i = 0; i < 2; ++i) {
+    if (i == other)
+      continue;
+    auto type = dyn_cast<CompressedTensorType>(
+        (i ? op.getRhs() : op.getLhs()).getType());
+    auto quant = type ? dyn_cast<QuantAttr>(type.getEncoding()) : QuantAttr();
+    if (!quant || quant.isFloatCode() || quant.getCodeWidth() != 8)
+      return false;
   }
-  return elements * getElementTypeOrSelf(type).getIntOrFloatBitWidth() / 8;
+  return true;
 }
 
 ProductChoice
@@ -75,7 +104,7 @@ compress::device::chooseProductKernel(ContractOp op,
                                       const DeviceInterface &device) {
   ProductChoice best;
   const DevicePeaks &peaks = device.peaks;
-  if (!device.warp.lanes || !peaks.bytes)
+  if (!peaks.bytes)
     return best;
   SmallVector<int64_t> extents = compress::getLoopExtents(op);
   auto count = [&](ArrayRef<unsigned> loops) {
@@ -90,17 +119,18 @@ compress::device::chooseProductKernel(ContractOp op,
   if (batch * m * n * sum == 0)
     return best;
   bool isByte = isByteProduct(op);
-  double memory =
-      (getBytes(op.getLhs().getType(), batch * m * sum) +
-       getBytes(op.getRhs().getType(), batch * n * sum) + 4 * batch * m * n) /
-      peaks.bytes;
-  // Instructions to find an element where it is stored and to decode it; of
-  // codes, four at a time.
-  double decode = isByte ? 1 : 12;
-  double products = batch * m * n * sum;
+  ElementWork left = getElementWork(op.getLhs().getType(), batch * m * sum);
+  ElementWork right = getElementWork(op.getRhs().getType(), batch * n * sum);
+  double memory = (left.bytes + right.bytes + 4 * batch * m * n) / peaks.bytes;
+  // Codes are taken four at a time.
+  if (isByte)
+    left.ops = right.ops = 1;
+  double products = batch * m * n * sum * left.share * right.share;
   // Decoding on each use, and no lanes that read together.
-  best.seconds =
-      std::max(memory * 4, products * (2 * decode + 2) / peaks.floatOps);
+  best.seconds = std::max(memory * 4, products * (left.ops + right.ops + 2) /
+                                          peaks.floatOps);
+  if (!device.warp.lanes)
+    return best;
   auto consider = [&](ProductKernel kernel, double seconds) {
     if (seconds < best.seconds)
       best = {kernel, seconds};
@@ -108,16 +138,16 @@ compress::device::chooseProductKernel(ContractOp op,
   bool fewRows = true;
   for (unsigned d : loops.m)
     fewRows &= !ShapedType::isDynamic(extents[d]);
-  if (fewRows && m <= 8 && sum >= device.warp.lanes)
+  if (fewRows && m <= kManyRows && sum >= device.warp.lanes)
     consider(ProductKernel::Vector,
-             std::max(memory * 1.25, batch * n * sum *
-                                         (decode + m * (decode / 4 + 2)) /
+             std::max(memory * 1.25, products / m *
+                                         (right.ops + m * (left.ops + 2)) /
                                          peaks.floatOps));
-  auto element = isByte ? MatrixInstruction::Element::I8
-                        : MatrixInstruction::Element::BF16;
-  for (const MatrixInstruction &matrix : device.warp.matrices) {
-    if (matrix.element != element || sum < matrix.k / 2 || m < 2 || n < 2)
-      continue;
+  using MatrixElement = MatrixInstruction::Element;
+  auto considerMatrix = [&](const MatrixInstruction &matrix) {
+    if (sum < matrix.k / 2 || m < 2 || n < 2)
+      return;
+    bool isByte = matrix.element == MatrixElement::I8;
     int64_t warps = device.workgroupSize / device.warp.lanes;
     int64_t across = warps >= 4 ? 2 : 1;
     double tileM = device.warp.tilesM * matrix.m * across;
@@ -125,17 +155,34 @@ compress::device::chooseProductKernel(ContractOp op,
     double tileK = device.warp.wordsK * matrix.getPerWord();
     auto round = [](double x, double to) { return std::ceil(x / to) * to; };
     double rounded = round(m, tileM) * round(n, tileN) * round(sum, tileK);
-    unsigned terms = isByte ? 1
-                            : countTerms(op.getLhs().getType()) +
-                                  countTerms(op.getRhs().getType()) - 1;
+    unsigned terms = 1;
+    if (!isByte)
+      terms = *countTerms(op.getLhs().getType(), matrix.element) +
+              *countTerms(op.getRhs().getType(), matrix.element) - 1;
     double multiply =
         2 * rounded * terms / (isByte ? peaks.byteOps : peaks.halfOps);
-    double staging = (round(m, tileM) * n / tileN * sum +
-                      round(n, tileN) * m / tileM * sum) *
-                     (decode + 6) / peaks.floatOps;
+    if (matrix.isSparse)
+      multiply /= 2;
+    double staging =
+        (round(m, tileM) * n / tileN * sum * (isByte ? 7 : left.ops + 6) +
+         round(n, tileN) * m / tileM * sum * (isByte ? 7 : right.ops + 6)) /
+        peaks.floatOps;
+    double share = left.share * right.share;
     // Half of the peak is what such kernels reach.
     consider(ProductKernel::Matrix,
-             std::max(memory * 1.25, batch * (2 * multiply + staging)));
+             std::max(memory * 1.25, batch * share * (2 * multiply + staging)));
+  };
+  MatrixElement element =
+      isByte ? MatrixElement::I8 : chooseElement(op, device.warp);
+  for (const MatrixInstruction &matrix : device.warp.matrices)
+    if (matrix.element == element)
+      considerMatrix(matrix);
+  for (const MatrixInstruction &matrix : device.warp.sparseMatrices) {
+    auto sparse = SparseRows::find(op, matrix.element);
+    if (sparse &&
+        (matrix.element == MatrixElement::I8 ? isByteProduct(op, sparse)
+                                             : matrix.element == element))
+      considerMatrix(matrix);
   }
   return best;
 }
@@ -147,7 +194,6 @@ compress::device::chooseProductKernel(ContractOp op,
 /// Elements of k that a lane reads together: four words of 4-bit codes where
 /// the sum has so many for all lanes.
 static constexpr int64_t kTogether = 8, kManyTogether = 32;
-static constexpr int64_t kManyRows = 8;
 
 Value compress::device::emitVectorProduct(DeviceKernel &k,
                                           const ProductOperands &operands,

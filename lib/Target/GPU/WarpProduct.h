@@ -10,7 +10,8 @@
 //
 //  - Matrix: a workgroup computes a tile by matrix instructions. Both factors
 //    go to shared memory, decoded as f32 and split into terms of bf16 (two
-//    terms have 16 bits of an f32, one all of a bf16), or as 8-bit codes.
+//    terms have 16 bits of an f32, one all of a bf16), as f16 where both
+//    factors are, or as 8-bit codes.
 //  - Vector: few rows. A warp computes a column; its lanes share k, and read
 //    the weight once, where neighbours in a word are found once.
 //
@@ -32,12 +33,15 @@ struct ProductLoops {
 };
 
 /// The kernel with the least predicted time, and that. Unknown extents count
-/// as 64; the device must have peaks.
+/// as 64. Without peaks, no time is known.
 struct ProductChoice {
   ProductKernel kernel = ProductKernel::Element;
   double seconds = 0;
 };
 ProductChoice chooseProductKernel(ContractOp op, const DeviceInterface &device);
+
+/// The most rows that the vector kernel takes.
+inline constexpr int64_t kManyRows = 8;
 
 /// What a kernel computes from.
 struct ProductOperands {
@@ -55,8 +59,15 @@ Value emitVectorProduct(DeviceKernel &k, const ProductOperands &operands,
 Value emitMatrixProduct(DeviceKernel &k, const ProductOperands &operands,
                         std::string &reason);
 
-/// How many terms of bf16 give the elements of a type, at least 16 bits.
-unsigned countTerms(mlir::Type type);
+/// How many terms of bf16 or f16 give the elements of a type, at least 16 bits;
+/// nothing where their range is not that of the type.
+std::optional<unsigned> countTerms(mlir::Type type,
+                                   MatrixInstruction::Element element);
+
+/// The elements of the instruction for factors that are not codes: f16 where
+/// that is exact and takes fewer products.
+MatrixInstruction::Element chooseElement(ContractOp op,
+                                         const WarpInterface &warp);
 
 } // namespace compress::device
 

@@ -74,22 +74,25 @@ protected:
     using Element = MatrixInstruction::Element;
     bool isWide = chip->name == "gfx942";
     warp.matrices = {getMFMAInstruction(Element::BF16, 2),
+                     getMFMAInstruction(Element::F16, 2),
                      getMFMAInstruction(Element::I8, isWide ? 2 : 1)};
     for (MatrixInstruction &matrix : warp.matrices) {
       bool isByte = matrix.element == Element::I8;
-      matrix.emit = [isByte, isWide](OpBuilder &b, Location loc, ValueRange x,
-                                     ValueRange y, ValueRange c) {
+      bool isHalf = matrix.element == Element::F16;
+      matrix.emit = [=](OpBuilder &b, Location loc, ValueRange x, ValueRange y,
+                        ValueRange c) {
         Type i32 = b.getI32Type();
+        Type half = isHalf ? Type(b.getF16Type()) : b.getIntegerType(16);
         auto operand = [&](ValueRange words) -> Value {
           if (words.size() == 1)
             return words[0];
-          Type to = isByte ? Type(b.getI64Type())
-                           : VectorType::get({4}, b.getIntegerType(16));
+          Type to = isByte ? Type(b.getI64Type()) : VectorType::get({4}, half);
           return LLVM::BitcastOp::create(b, loc, to, pack(b, loc, words));
         };
-        StringRef name = !isByte  ? "llvm.amdgcn.mfma.f32.16x16x16bf16.1k"
-                         : isWide ? "llvm.amdgcn.mfma.i32.16x16x32.i8"
-                                  : "llvm.amdgcn.mfma.i32.16x16x16i8";
+        StringRef name = isHalf    ? "llvm.amdgcn.mfma.f32.16x16x16f16"
+                         : !isByte ? "llvm.amdgcn.mfma.f32.16x16x16bf16.1k"
+                         : isWide  ? "llvm.amdgcn.mfma.i32.16x16x32.i8"
+                                   : "llvm.amdgcn.mfma.i32.16x16x16i8";
         Type type = VectorType::get({4}, isByte ? i32 : b.getF32Type());
         Value none = number(b, loc, 0);
         Value all =

@@ -30,9 +30,7 @@ using namespace compress::sme;
 /// Rows and columns of a block of the result, and steps that are decoded at a
 /// time: 128 KiB of scratch memory in all, which a second-level cache holds.
 static constexpr int64_t kRows = 128, kColumns = 64, kSteps = 128;
-/// Below so many rows the array is mostly idle, and reading weights is what
-/// takes time: the CPU's kernels do that better.
-static constexpr int64_t kFewRows = 4;
+using sme::kFewRows;
 /// Below so many multiplications threads do not pay.
 static constexpr int64_t kSmallWork = 1 << 16;
 

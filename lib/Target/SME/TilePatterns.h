@@ -11,6 +11,10 @@
 
 namespace compress::sme {
 
+/// Below so many rows the array is mostly idle, and reading weights is what
+/// takes time: the CPU's kernels do that better.
+inline constexpr int64_t kFewRows = 4;
+
 /// Claims of contractions as outer products. With `isLast`, constants that
 /// cannot be read element by element are decoded when the model is loaded;
 /// without, they are left to the rules of their encodings.

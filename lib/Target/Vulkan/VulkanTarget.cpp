@@ -18,12 +18,20 @@
 #include "mlir/Dialect/SPIRV/IR/SPIRVOps.h"
 #include "mlir/Dialect/SPIRV/IR/TargetAndABI.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include <cstdlib>
 
 using namespace mlir;
 using namespace compress;
 
 namespace {
 constexpr int64_t kWorkgroupSize = 64;
+
+/// Nobody knows the device before a model runs: those of a small GPU of a
+/// laptop. And of lavapipe on two cores with AVX-512.
+constexpr DevicePeaks kNominalPeaks = {
+    60e9, 2e12, 2e12, 4e12, "nominal, for a small GPU", 20e-6};
+constexpr DevicePeaks kSoftwarePeaks = {
+    10e9, 20e9, 20e9, 20e9, "nominal, for a driver on the CPU", 50e-6};
 
 class VulkanTarget : public Target {
 public:
@@ -66,14 +74,12 @@ public:
     auto entry = [&](StringRef key, Attribute value) {
       return DataLayoutEntryAttr::get(b.getStringAttr(key), value);
     };
-    return TargetDeviceSpecAttr::get(
-        context,
-        {entry("triple", b.getStringAttr(options.triple)),
-         entry("code", b.getStringAttr("SPIR-V 1.3, Vulkan 1.1")),
-         entry("workgroup_size", b.getI64IntegerAttr(kWorkgroupSize)),
-         entry("max_buffers",
-               b.getI64IntegerAttr(getDevice(context).maxBuffers)),
-         entry("int8_dot_product", b.getStringAttr("integer dot product"))});
+    SmallVector<DataLayoutEntryInterface> entries{
+        entry("triple", b.getStringAttr(options.triple)),
+        entry("code", b.getStringAttr("SPIR-V 1.3, Vulkan 1.1")),
+        entry("int8_dot_product", b.getStringAttr("integer dot product"))};
+    llvm::append_range(entries, describeDevice(context, getDevice(context)));
+    return TargetDeviceSpecAttr::get(context, entries);
   }
 
   void registerDialects(DialectRegistry &registry) const override {
@@ -92,10 +98,9 @@ public:
                            /*isLast=*/true);
   }
 
-  // What a device takes is not known before it is there: measure.
-  std::optional<double> estimateSeconds(ContractOp,
+  std::optional<double> estimateSeconds(ContractOp op,
                                         const TargetOptions &) const override {
-    return std::nullopt;
+    return estimateDeviceSeconds(op, getDevice(op.getContext()));
   }
 
   void buildLoweringPipeline(OpPassManager &pm,
@@ -138,6 +143,10 @@ private:
       Value dot = spirv::SDotOp::create(b, loc, b.getI32Type(), x, y, format);
       return arith::AddIOp::create(b, loc, sum, dot);
     };
+    // The runtime asks the same.
+    const char *named = std::getenv("COMPRESS_VULKAN_DEVICE");
+    bool isSoftware = named && StringRef(named) == "software";
+    device.peaks = isSoftware ? kSoftwarePeaks : kNominalPeaks;
     if (!emulated.empty())
       addEmulation(device);
     return device;
@@ -150,7 +159,7 @@ private:
     warp.lanes = isWarps ? 32 : 64;
     device.workgroupSize = 2 * warp.lanes;
     // Peaks with which small shapes are worth these kernels.
-    device.peaks = {1e12, 1e9, 1e15, 1e15};
+    device.peaks = {1e12, 1e9, 1e15, 1e15, "made up, for tests"};
     warp.allocateShared = [](OpBuilder &b, Location loc,
                              int64_t words) -> Value {
       auto type =
@@ -162,19 +171,25 @@ private:
     warp.tilesM = 1;
     warp.tilesN = 2;
     warp.wordsK = 8;
-    for (Element element : {Element::BF16, Element::I8}) {
+    // What Warp::multiply has in memory.
+    auto reserve = [&](int64_t words) {
+      warp.emulationWords = std::max(warp.emulationWords, 2 * words);
+    };
+    for (Element element : {Element::BF16, Element::F16, Element::I8}) {
       MatrixInstruction matrix =
           isWarps ? getPTXInstruction(element) : getMFMAInstruction(element, 2);
-      warp.emulationWords =
-          std::max(warp.emulationWords,
-                   2 * (matrix.m + matrix.n) * matrix.k / matrix.getPerWord());
+      int64_t words = matrix.k / matrix.getPerWord();
+      reserve((matrix.m + matrix.n) * words);
       warp.matrices.push_back(std::move(matrix));
+      if (!isWarps)
+        continue;
+      matrix = getPTXSparseInstruction(element);
+      words = matrix.k / matrix.getPerWord();
+      reserve(matrix.m * (words / 2 + matrix.k / 16) + matrix.n * words);
+      warp.sparseMatrices.push_back(std::move(matrix));
     }
     if (!isWarps)
       return;
-    warp.sparseMatrices = {getPTXSparseInstruction()};
-    warp.emulationWords =
-        std::max<int64_t>(warp.emulationWords, 2 * (16 * (8 + 2) + 8 * 16));
     warp.copyAsync = [](OpBuilder &b, Location loc, Value shared, Value to,
                         Value buffer, Value from) {
       for (int64_t i = 0; i < 4; ++i) {

@@ -9,7 +9,7 @@
 // RUN: ls %t/sm_90 | FileCheck %s --check-prefix=FILES
 // RUN: FileCheck %s --input-file=%t/sm_90.mlir
 
-// FILES-COUNT-6: .cubin
+// FILES-COUNT-9: .cubin
 
 // The kernel is data, and its address what the launch passes on.
 // CHECK: memref.global "private" constant @[[BINARY:cuda_[0-9A-F]+_binary]] : memref<{{[0-9]+}}xi32>

@@ -11,6 +11,8 @@
 
 // f32 factors are two terms of bf16 each.
 // PTX-DAG: mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32
+// f16 with f16 is one product.
+// PTX-DAG: mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32
 // PTX-DAG: mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32
 // PTX-DAG: cp.async.cg.shared.global
 // PTX-DAG: cp.async.wait_group 1
@@ -18,11 +20,15 @@
 // PTX-DAG: shfl.sync.bfly.b32
 // Of two weights of four only those are multiplied.
 // PTX-DAG: mma.sp.sync.aligned.m16n8k32.row.col.f32.bf16.bf16.f32
+// PTX-DAG: mma.sp.sync.aligned.m16n8k32.row.col.f32.f16.f16.f32
+// PTX-DAG: mma.sp.sync.aligned.m16n8k64.row.col.s32.s8.s8.s32
 // Four words at a time.
 // PTX-DAG: ld.global.nc.v4.b32
 
 // GFX90A-DAG: v_mfma_f32_16x16x16bf16_1k
 // GFX942-DAG: v_mfma_f32_16x16x16_bf16
+// GFX90A-DAG: v_mfma_f32_16x16x16f16
+// GFX942-DAG: v_mfma_f32_16x16x16_f16
 // GFX90A-DAG: v_mfma_i32_16x16x16i8
 // GFX942-DAG: v_mfma_i32_16x16x32_i8
 // ISA-DAG: v_dot4{{c?}}_i32_i8
@@ -37,6 +43,16 @@ func.func @f32(%x: tensor<128x256xf32>, %w: tensor<128x256xf32>) -> tensor<128x1
   %e = tensor.empty() : tensor<128x128xf32>
   %zeros = linalg.fill ins(%zero : f32) outs(%e : tensor<128x128xf32>) -> tensor<128x128xf32>
   %r = compress.contract ins(%x, %w : tensor<128x256xf32>, tensor<128x256xf32>)
+    outs(%zeros : tensor<128x128xf32>) indexing_maps = [#x, #w, #y]
+    iterator_types = ["parallel", "parallel", "reduction"] -> tensor<128x128xf32>
+  return %r : tensor<128x128xf32>
+}
+func.func @f16(%x: tensor<128x256xf32>, %w: tensor<128x256xf16>) -> tensor<128x128xf32> {
+  %q = compress.encode %x : tensor<128x256xf32> -> !compress.tensor<128x256xf32, f16>
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<128x128xf32>
+  %zeros = linalg.fill ins(%zero : f32) outs(%e : tensor<128x128xf32>) -> tensor<128x128xf32>
+  %r = compress.contract ins(%q, %w : !compress.tensor<128x256xf32, f16>, tensor<128x256xf16>)
     outs(%zeros : tensor<128x128xf32>) indexing_maps = [#x, #w, #y]
     iterator_types = ["parallel", "parallel", "reduction"] -> tensor<128x128xf32>
   return %r : tensor<128x128xf32>
@@ -94,6 +110,30 @@ func.func @sparse(%x: tensor<128x32xf32>) -> tensor<128x16xf32> {
   %e = tensor.empty() : tensor<128x16xf32>
   %zeros = linalg.fill ins(%zero : f32) outs(%e : tensor<128x16xf32>) -> tensor<128x16xf32>
   %r = compress.contract ins(%x, %w : tensor<128x32xf32>, !compress.tensor<16x32xf32, sparse<nm<2:4>, of = f32>>)
+    outs(%zeros : tensor<128x16xf32>) indexing_maps = [#x, #w, #y]
+    iterator_types = ["parallel", "parallel", "reduction"] -> tensor<128x16xf32>
+  return %r : tensor<128x16xf32>
+}
+func.func @sparse_f16(%x: tensor<128x32xf32>) -> tensor<128x16xf32> {
+  %q = compress.encode %x : tensor<128x32xf32> -> !compress.tensor<128x32xf32, f16>
+  %w = compress.constant [dense<1.0> : tensor<16x16xf16>, dense<[[0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2], [0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2], [0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2], [0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2], [0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2], [0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2], [0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2], [0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2], [0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2], [0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2], [0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2], [0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2], [0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2], [0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2], [0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2], [0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2]]> : tensor<16x16xi2>]
+     : !compress.tensor<16x32xf32, sparse<nm<2:4>, of = f16>>
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<128x16xf32>
+  %zeros = linalg.fill ins(%zero : f32) outs(%e : tensor<128x16xf32>) -> tensor<128x16xf32>
+  %r = compress.contract ins(%q, %w : !compress.tensor<128x32xf32, f16>, !compress.tensor<16x32xf32, sparse<nm<2:4>, of = f16>>)
+    outs(%zeros : tensor<128x16xf32>) indexing_maps = [#x, #w, #y]
+    iterator_types = ["parallel", "parallel", "reduction"] -> tensor<128x16xf32>
+  return %r : tensor<128x16xf32>
+}
+func.func @sparse_int8(%x: tensor<128x32xf32>) -> tensor<128x16xf32> {
+  %q = compress.encode %x : tensor<128x32xf32> -> !compress.tensor<128x32xf32, quant<ui8, group = [1, *], scale = f32, zero = ui8>>
+  %w = compress.constant [dense<1> : tensor<16x16xi8>, dense<0.5> : tensor<16x1xf32>, dense<[[0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2], [0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2], [0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2], [0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2], [0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2], [0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2], [0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2], [0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2], [0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2], [0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2], [0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2], [0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2], [0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2], [0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2], [0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2], [0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2]]> : tensor<16x16xi2>]
+     : !compress.tensor<16x32xf32, sparse<nm<2:4>, of = quant<i8, group = [1, *], scale = f32>>>
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<128x16xf32>
+  %zeros = linalg.fill ins(%zero : f32) outs(%e : tensor<128x16xf32>) -> tensor<128x16xf32>
+  %r = compress.contract ins(%q, %w : !compress.tensor<128x32xf32, quant<ui8, group = [1, *], scale = f32, zero = ui8>>, !compress.tensor<16x32xf32, sparse<nm<2:4>, of = quant<i8, group = [1, *], scale = f32>>>)
     outs(%zeros : tensor<128x16xf32>) indexing_maps = [#x, #w, #y]
     iterator_types = ["parallel", "parallel", "reduction"] -> tensor<128x16xf32>
   return %r : tensor<128x16xf32>

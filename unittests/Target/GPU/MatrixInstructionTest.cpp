@@ -44,7 +44,7 @@ struct PTX {
 };
 
 TEST(MatrixInstruction, PTXLayoutsAreThoseOfTheManual) {
-  for (Element element : {Element::BF16, Element::I8}) {
+  for (Element element : {Element::BF16, Element::F16, Element::I8}) {
     bool isByte = element == Element::I8;
     MatrixInstruction matrix = getPTXInstruction(element);
     EXPECT_EQ(matrix.m, 16);
@@ -76,26 +76,34 @@ TEST(MatrixInstruction, PTXLayoutsAreThoseOfTheManual) {
 
 /// "Matrix Fragments for sparse mma.m16n8k32 with .f16 and .bf16 types": a
 /// holds two elements of the four columns from threadID * 4 (+ 16) on, b rows
-/// threadID * 2 + (i & 1), 8 more for each two elements.
+/// threadID * 2 + (i & 1), 8 more for each two elements. "... for sparse
+/// mma.m16n8k64 with .u8/.s8": a holds four of the eight columns from threadID
+/// * 8 (+ 32) on, b rows threadID * 4 + (i & 3), 16 more for each four
+/// elements.
 TEST(MatrixInstruction, SparsePTXLayoutIsThatOfTheManual) {
-  MatrixInstruction matrix = getPTXSparseInstruction();
-  EXPECT_EQ(matrix.k, 32);
-  ASSERT_EQ(matrix.a.rows.size(), 4u);
-  ASSERT_EQ(matrix.b.rows.size(), 4u);
-  for (int lane = 0; lane < 32; ++lane) {
-    PTX manual(/*isByte=*/false, lane);
-    for (int i = 0; i < 8; ++i) {
-      EXPECT_EQ(matrix.a.getRow(lane, i / 2), manual.rowA(i));
-      // Stored columns are half of those that they stand for.
-      EXPECT_EQ(2 * matrix.a.getColumn(lane, i / 2),
-                manual.threadID * 4 + (i < 4 ? 0 : 16));
-      EXPECT_EQ(matrix.b.getRow(lane, i / 2), manual.columnB(i));
-      EXPECT_EQ(matrix.b.getColumn(lane, i / 2) + i % 2,
-                manual.threadID * 2 + (i & 1) + 8 * (i / 2));
-    }
-    for (int i = 0; i < 4; ++i) {
-      EXPECT_EQ(matrix.c.getRow(lane, i), manual.rowC(i));
-      EXPECT_EQ(matrix.c.getColumn(lane, i), manual.columnC(i));
+  for (Element element : {Element::BF16, Element::F16, Element::I8}) {
+    bool isByte = element == Element::I8;
+    int perWord = isByte ? 4 : 2;
+    MatrixInstruction matrix = getPTXSparseInstruction(element);
+    EXPECT_EQ(matrix.k, 16 * perWord);
+    ASSERT_EQ(matrix.a.rows.size(), 4u);
+    ASSERT_EQ(matrix.b.rows.size(), 4u);
+    for (int lane = 0; lane < 32; ++lane) {
+      PTX manual(isByte, lane);
+      for (int i = 0; i < 4 * perWord; ++i) {
+        int r = i / perWord, inWord = i % perWord;
+        EXPECT_EQ(matrix.a.getRow(lane, r), manual.rowA(i));
+        // Stored columns are half of those that they stand for.
+        EXPECT_EQ(2 * matrix.a.getColumn(lane, r),
+                  manual.threadID * 2 * perWord + (r < 2 ? 0 : 8 * perWord));
+        EXPECT_EQ(matrix.b.getRow(lane, r), manual.columnB(i));
+        EXPECT_EQ(matrix.b.getColumn(lane, r) + inWord,
+                  manual.threadID * perWord + inWord + 4 * perWord * r);
+      }
+      for (int i = 0; i < 4; ++i) {
+        EXPECT_EQ(matrix.c.getRow(lane, i), manual.rowC(i));
+        EXPECT_EQ(matrix.c.getColumn(lane, i), manual.columnC(i));
+      }
     }
   }
 }
@@ -107,8 +115,8 @@ TEST(MatrixInstruction, SparsePTXLayoutIsThatOfTheManual) {
 /// + register and j = lane % 16.
 TEST(MatrixInstruction, MFMALayoutsAreThoseOfTheManual) {
   for (auto [element, words, k] :
-       {std::tuple(Element::BF16, 2, 16), std::tuple(Element::I8, 1, 16),
-        std::tuple(Element::I8, 2, 32)}) {
+       {std::tuple(Element::BF16, 2, 16), std::tuple(Element::F16, 2, 16),
+        std::tuple(Element::I8, 1, 16), std::tuple(Element::I8, 2, 32)}) {
     MatrixInstruction matrix = getMFMAInstruction(element, words);
     EXPECT_EQ(matrix.k, k);
     EXPECT_EQ(matrix.lanes, 64);
@@ -131,7 +139,8 @@ TEST(MatrixInstruction, MFMALayoutsAreThoseOfTheManual) {
 
 TEST(MatrixInstruction, EachElementIsHeldOnce) {
   for (const MatrixInstruction &matrix :
-       {getPTXInstruction(Element::BF16), getPTXInstruction(Element::I8),
+       {getPTXInstruction(Element::BF16), getPTXInstruction(Element::F16),
+        getPTXInstruction(Element::I8), getMFMAInstruction(Element::F16, 2),
         getMFMAInstruction(Element::BF16, 2),
         getMFMAInstruction(Element::I8, 1),
         getMFMAInstruction(Element::I8, 2)}) {

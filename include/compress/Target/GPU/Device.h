@@ -29,11 +29,13 @@
 #ifndef COMPRESS_TARGET_GPU_DEVICE_H
 #define COMPRESS_TARGET_GPU_DEVICE_H
 
+#include "compress/Dialect/Compress/IR/Compress.h"
 #include "compress/Target/GPU/LaunchTable.h"
 #include "compress/Target/GPU/MatrixInstruction.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/PatternMatch.h"
+#include "mlir/Interfaces/DataLayoutInterfaces.h"
 #include <functional>
 #include <vector>
 
@@ -72,10 +74,16 @@ struct WarpInterface {
   int64_t emulationWords = 0;
 };
 
-/// What a device does in a second, for costs.
+/// What a device does in a second, for costs, and where the figures are from.
 struct DevicePeaks {
   double bytes = 0, floatOps = 0, halfOps = 0, byteOps = 0;
+  llvm::StringRef source = "";
+  /// Seconds of a launch, and of the wait for it.
+  double launch = 5e-6;
 };
+
+/// Memory that a workgroup shares.
+inline constexpr int64_t kSharedBytes = 48 << 10;
 
 /// What generated kernels need to know of a device.
 struct DeviceInterface {
@@ -117,6 +125,17 @@ void populateDevicePatterns(mlir::RewritePatternSet &patterns,
 /// device already.
 void populateDeviceLinalgPatterns(mlir::RewritePatternSet &patterns,
                                   const DeviceInterface &device);
+
+/// The predicted seconds of a contraction by these kernels; nothing where an
+/// extent is not known.
+std::optional<double> estimateDeviceSeconds(ContractOp op,
+                                            const DeviceInterface &device);
+
+/// What the description of every such device says: workgroups, buffers, memory
+/// levels, which kernels take how many rows, which elements their instructions
+/// multiply, and peaks.
+mlir::SmallVector<mlir::DataLayoutEntryInterface>
+describeDevice(mlir::MLIRContext *context, const DeviceInterface &device);
 
 /// Gives `@<kernel>_code` its body: the address of these words.
 void defineDeviceCode(mlir::ModuleOp module, llvm::StringRef kernel,

@@ -42,7 +42,7 @@ struct FragmentLayout {
 };
 
 struct MatrixInstruction {
-  enum class Element { BF16, I8 };
+  enum class Element { BF16, F16, I8 };
   Element element;
   int64_t m, n, k, lanes;
   /// Registers of a and b are 32-bit words of consecutive k, columns; rows are
@@ -50,9 +50,13 @@ struct MatrixInstruction {
   FragmentLayout a, b, c;
   /// Whether of each four consecutive k of a row of a two are stored, so that
   /// the columns of a are those stored. A last word of a says which, as PTX
-  /// does: four bits for each four of k, the lower two the first position; of
-  /// row lane / 4 in the lower half of the word, eight rows later in the upper
-  /// one; of the first 16 of k in lanes 4 i, of the others in lanes 4 i + 1.
+  /// does: four bits for each four of k, the lower two the first position.
+  ///  - 16 bits an element: of row lane / 4 in the lower half of the word,
+  ///  eight
+  ///    rows later in the upper one; of the first 16 of k in lanes 4 i, of the
+  ///    others in lanes 4 i + 1.
+  ///  - 8 bits: of one row and 32 of k. Lanes 4 i and 4 i + 1 have the first
+  ///    32, of row i and of eight rows later; the next two lanes the others.
   bool isSparse = false;
   /// The instruction itself; null to compute the same step by step.
   std::function<llvm::SmallVector<mlir::Value>(
@@ -63,12 +67,13 @@ struct MatrixInstruction {
   int64_t getPerWord() const { return element == Element::I8 ? 4 : 2; }
 };
 
-/// PTX `mma.sync.m16n8k16` of bf16 and `mma.sync.m16n8k32` of s8 (PTX ISA,
-/// "Matrix Fragments for mma").
+/// PTX `mma.sync.m16n8k16` of bf16 or f16 and `mma.sync.m16n8k32` of s8 (PTX
+/// ISA, "Matrix Fragments for mma").
 MatrixInstruction getPTXInstruction(MatrixInstruction::Element element);
 
-/// PTX `mma.sp.m16n8k32` of bf16, with selector 0 ("Sparse matrix storage").
-MatrixInstruction getPTXSparseInstruction();
+/// PTX `mma.sp.m16n8k32` of bf16 or f16 and `mma.sp.m16n8k64` of s8, with
+/// selector 0 ("Sparse matrix storage").
+MatrixInstruction getPTXSparseInstruction(MatrixInstruction::Element element);
 
 /// CDNA `v_mfma_*_16x16x*` (AMD Instinct ISA, "Matrix Arithmetic
 /// Instructions"), each lane with `words` words of a and of b.
