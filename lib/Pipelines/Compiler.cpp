@@ -124,6 +124,11 @@ Compilation::applyTo(Module &copy, const Plan &candidate,
   }
   std::optional<ApplyReport> report;
   if (!removals.sites.empty()) {
+    if (llvm::Error error = candidate.verify(findSites(main)))
+      return std::move(error);
+    // What is left has other shapes.
+    for (PlanEntry &entry : others.sites)
+      entry.shape.reset();
     auto applied = applyPlan(main, removals, applyOptions);
     if (!applied)
       return applied.takeError();

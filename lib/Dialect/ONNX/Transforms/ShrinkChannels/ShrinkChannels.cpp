@@ -116,9 +116,8 @@ static llvm::Expected<int64_t> shrink(const ChannelGroup &group,
   int64_t saved = 0;
   for (Cut &cut : cuts) {
     Value old = cut.use->get();
-    Operation *user = cut.use->getOwner();
     auto type = cast<RankedTensorType>(old.getType());
-    OpBuilder builder(user);
+    OpBuilder builder(old.getDefiningOp());
     std::string name = getName(old);
     if (!old.hasOneUse())
       name += ".of." + getName(group.reader->getOperand(group.role.operand));

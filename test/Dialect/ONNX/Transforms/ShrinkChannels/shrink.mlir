@@ -35,7 +35,7 @@ func.func @mlp(%x: tensor<?x2xf32>) -> tensor<?x2xf32> {
 // CHECK-LABEL: func.func @codes
 // CHECK:         compress.constant
 // CHECK-SAME:      compress.site = "down"
-// CHECK-SAME:      !compress.tensor<2x2xf32, int4<axis = 1>>
+// CHECK-SAME:      <2x2xf32, int4<axis = 1>>
 func.func @codes(%x: tensor<?x2xf32>) -> tensor<?x2xf32> {
   %up = onnx.Initializer "up" = dense<1.0> : tensor<2x4xf32>
   %c = compress.constant [dense<[[1, 2], [3, 4]]> : tensor<2x2xi4>, dense<1.0> : tensor<1x2xf32>, dense<[1, 3]> : tensor<2xi32>] {compress.site = "down"} : !coded
@@ -64,17 +64,17 @@ func.func @heads(%x: tensor<?x3x4xf32>) -> tensor<?x3x2xf32> {
   %out = compress.decode %c : !rows
   %0 = onnx.MatMul(%x, %q) : (tensor<?x3x4xf32>, tensor<4x4xf32>) -> tensor<?x3x4xf32>
   %1 = onnx.Reshape(%0, %split) : (tensor<?x3x4xf32>, tensor<4xi64>) -> tensor<?x3x2x2xf32>
-  %2 = onnx.Transpose(%1) {perm = [0, 2, 1, 3]} : (tensor<?x3x2x2xf32>) -> tensor<?x2x3x2xf32>
+  %2 = onnx.Transpose(%1) {perm = array<i64: 0, 2, 1, 3>} : (tensor<?x3x2x2xf32>) -> tensor<?x2x3x2xf32>
   %3 = onnx.MatMul(%x, %k) : (tensor<?x3x4xf32>, tensor<4x4xf32>) -> tensor<?x3x4xf32>
   %4 = onnx.Reshape(%3, %split) : (tensor<?x3x4xf32>, tensor<4xi64>) -> tensor<?x3x2x2xf32>
-  %5 = onnx.Transpose(%4) {perm = [0, 2, 3, 1]} : (tensor<?x3x2x2xf32>) -> tensor<?x2x2x3xf32>
+  %5 = onnx.Transpose(%4) {perm = array<i64: 0, 2, 3, 1>} : (tensor<?x3x2x2xf32>) -> tensor<?x2x2x3xf32>
   %6 = onnx.MatMul(%2, %5) : (tensor<?x2x3x2xf32>, tensor<?x2x2x3xf32>) -> tensor<?x2x3x3xf32>
-  %7 = onnx.Softmax(%6) {axis = -1 : si64} : (tensor<?x2x3x3xf32>) -> tensor<?x2x3x3xf32>
+  %7 = onnx.Softmax(%6) {axis = -1 : i64} : (tensor<?x2x3x3xf32>) -> tensor<?x2x3x3xf32>
   %8 = onnx.MatMul(%x, %v) : (tensor<?x3x4xf32>, tensor<4x4xf32>) -> tensor<?x3x4xf32>
   %9 = onnx.Reshape(%8, %split) : (tensor<?x3x4xf32>, tensor<4xi64>) -> tensor<?x3x2x2xf32>
-  %10 = onnx.Transpose(%9) {perm = [0, 2, 1, 3]} : (tensor<?x3x2x2xf32>) -> tensor<?x2x3x2xf32>
+  %10 = onnx.Transpose(%9) {perm = array<i64: 0, 2, 1, 3>} : (tensor<?x3x2x2xf32>) -> tensor<?x2x3x2xf32>
   %11 = onnx.MatMul(%7, %10) : (tensor<?x2x3x3xf32>, tensor<?x2x3x2xf32>) -> tensor<?x2x3x2xf32>
-  %12 = onnx.Transpose(%11) {perm = [0, 2, 1, 3]} : (tensor<?x2x3x2xf32>) -> tensor<?x3x2x2xf32>
+  %12 = onnx.Transpose(%11) {perm = array<i64: 0, 2, 1, 3>} : (tensor<?x2x3x2xf32>) -> tensor<?x3x2x2xf32>
   %13 = onnx.Reshape(%12, %merge) : (tensor<?x3x2x2xf32>, tensor<3xi64>) -> tensor<?x3x4xf32>
   %14 = onnx.MatMul(%13, %out) : (tensor<?x3x4xf32>, tensor<4x2xf32>) -> tensor<?x3x2xf32>
   return %14 : tensor<?x3x2xf32>
@@ -92,7 +92,7 @@ func.func @no_heads(%x: tensor<?x3x4xf32>) -> tensor<?x3x2xf32> {
   %merge = onnx.Initializer "merge" = dense<[0, 3, 4]> : tensor<3xi64>
   %8 = onnx.MatMul(%x, %v) : (tensor<?x3x4xf32>, tensor<4x4xf32>) -> tensor<?x3x4xf32>
   %9 = onnx.Reshape(%8, %split) : (tensor<?x3x4xf32>, tensor<4xi64>) -> tensor<?x3x2x2xf32>
-  %10 = onnx.Softmax(%9) {axis = -1 : si64} : (tensor<?x3x2x2xf32>) -> tensor<?x3x2x2xf32>
+  %10 = onnx.Softmax(%9) {axis = -1 : i64} : (tensor<?x3x2x2xf32>) -> tensor<?x3x2x2xf32>
   %13 = onnx.Reshape(%10, %merge) : (tensor<?x3x2x2xf32>, tensor<3xi64>) -> tensor<?x3x4xf32>
   %14 = onnx.MatMul(%13, %out) : (tensor<?x3x4xf32>, tensor<4x2xf32>) -> tensor<?x3x2xf32>
   return %14 : tensor<?x3x2xf32>
