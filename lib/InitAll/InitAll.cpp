@@ -20,6 +20,7 @@
 #include "compress/Dialect/ONNX/Transforms/ConstantFold/ConstantFold.h"
 #include "compress/Dialect/ONNX/Transforms/FoldBatchNorm/FoldBatchNorm.h"
 #include "compress/Dialect/ONNX/Transforms/InferShapes/InferShapes.h"
+#include "compress/Dialect/ONNX/Transforms/ShrinkChannels/ShrinkChannels.h"
 #include "compress/Dialect/ONNX/Transforms/UpgradeOpset/UpgradeOpset.h"
 #include "compress/Pipelines/Pipelines.h"
 #include "compress/Plan/Passes.h"
@@ -73,6 +74,7 @@ void compress::registerAllPasses() {
   registerSparseTensorToCompressPasses();
   onnx::registerONNXConstantFoldPasses();
   onnx::registerONNXFoldBatchNormPasses();
+  onnx::registerONNXShrinkChannelsPasses();
   onnx::registerONNXInferShapesPasses();
   onnx::registerONNXUpgradeOpsetPasses();
   registerPipelines();

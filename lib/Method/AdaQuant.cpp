@@ -12,9 +12,12 @@
 //
 //   || X^T (w - w') ||^2 + damping * mean ||x_c||^2 * || w - w' ||^2
 //
-// for each vector w of weights along the input channels, with samples X
-// [channels, rows]. The second term keeps codes near where few samples say
-// nothing. Positions of a convolution's window are vectors of their own.
+// for the weights w of each output, with samples X [channels, rows]. The second
+// term keeps codes near where few samples say nothing; by default the damping
+// is the one that does best on a quarter of the samples when the others are
+// fitted. The samples of one position of a convolution's window say nothing of
+// the next: each position takes the rows in another order, so that errors that
+// the means of inputs make add up over the window, and others do not.
 //
 //===----------------------------------------------------------------------===//
 
@@ -23,6 +26,8 @@
 #include "compress/Dialect/Compress/IR/Grouping.h"
 #include "compress/Method/Method.h"
 #include <cmath>
+#include <map>
+#include <optional>
 
 using namespace mlir;
 using namespace compress;
@@ -31,7 +36,8 @@ namespace {
 
 struct AdaQuantOptions {
   unsigned rounds = 4;
-  double damping = 0.1;
+  /// Nothing: chosen.
+  std::optional<double> damping;
 };
 
 llvm::Expected<AdaQuantOptions> parseOptions(const MethodOptions &options) {
@@ -45,12 +51,16 @@ llvm::Expected<AdaQuantOptions> parseOptions(const MethodOptions &options) {
             "found '" +
             Twine(value) + "'");
     } else if (name == "damping") {
-      if (StringRef(value).getAsDouble(result.damping) ||
-          !(result.damping >= 0 && result.damping <= 1000))
+      if (value == "auto")
+        continue;
+      double damping;
+      if (StringRef(value).getAsDouble(damping) ||
+          !(damping >= 0 && damping <= 1000))
         return llvm::createStringError(
-            "method 'adaquant': option 'damping' is a number from 0 to 1000, "
-            "found '" +
+            "method 'adaquant': option 'damping' is auto or a number from 0 to "
+            "1000, found '" +
             Twine(value) + "'");
+      result.damping = damping;
     } else {
       return llvm::createStringError("method 'adaquant' has no option '" +
                                      Twine(name) +
@@ -73,19 +83,25 @@ public:
   bool descendCodes(unsigned sweeps);
   bool descendScales();
   void write();
+  /// The squared error of the outputs on the samples.
+  double measure() const;
 
 private:
-  /// The elements of a vector are `stride` apart.
+  /// The weights of one output: of each position of a window, from `firsts` on,
+  /// `stride` apart.
   struct Vector {
-    int64_t first, set;
+    SmallVector<int64_t, 1> firsts;
+    int64_t set;
   };
   double getWeight(int64_t i) const { return weight[i]; }
   double getDifference(int64_t i) const {
     return weight[i] - (codes[i] - zeros[i]) * scales[groups[i]];
   }
-  const float *getInput(const Vector &vector, int64_t channel) const {
-    return inputs.values.data() +
-           (vector.set * channels + channel) * inputs.rows;
+  const float *getInput(const Vector &vector, int64_t position,
+                        int64_t channel) const {
+    const std::vector<float> &values =
+        position ? rotated[position - 1] : inputs.values;
+    return values.data() + (vector.set * channels + channel) * inputs.rows;
   }
   MutableArrayRef<float> getResidual(size_t vector) {
     return MutableArrayRef<float>(residuals).slice(vector * inputs.rows,
@@ -101,6 +117,8 @@ private:
   std::vector<float> weight, codes, zeros;
   std::vector<double> scales;
   std::vector<int64_t> groups;
+  /// The inputs for positions after the first.
+  std::vector<std::vector<float>> rotated;
   /// X^T (w - w') of each vector, one after another.
   std::vector<float> residuals;
   /// ||x_c||^2 of each channel of the inputs, and the damping of each set.
@@ -117,8 +135,9 @@ public:
            "on calibration samples";
   }
   StringRef getOptionsHelp() const override {
-    return "rounds=4 (of codes, then scales), damping=0.1 (how much the "
-           "weights themselves count beside the samples)";
+    return "rounds=4 (of codes, then scales), damping=auto|0.1 (how much the "
+           "weights themselves count beside the samples; auto: what does best "
+           "on samples that are left out)";
   }
   llvm::Error verifyOptions(const MethodOptions &options) const override {
     return parseOptions(options).takeError();
@@ -169,6 +188,22 @@ static double dot(const float *a, const float *b, int64_t count) {
   return sum;
 }
 
+/// Which output an element belongs to: its place on the axes that are not
+/// summed over.
+static int64_t getOutput(int64_t element, ArrayRef<int64_t> shape,
+                         const WeightOperand &role) {
+  int64_t output = 0, stride = 1;
+  for (int64_t axis = int64_t(shape.size()) - 1; axis >= 0; --axis) {
+    int64_t at = element % shape[axis];
+    element /= shape[axis];
+    if (llvm::is_contained(role.reductionAxes, axis))
+      continue;
+    output += at * stride;
+    stride *= shape[axis];
+  }
+  return output;
+}
+
 Layer::Layer(const WeightRequest &request, const LayerInputs &inputs,
              double damping, MutableArrayRef<HostTensor> leaves)
     : inputs(inputs), leaves(leaves), weight(request.weight.toFloats()) {
@@ -183,9 +218,28 @@ Layer::Layer(const WeightRequest &request, const LayerInputs &inputs,
   channels = layout->channels;
   stride = layout->stride;
   int64_t sets = layout->sets;
-  for (int64_t i = 0, e = weight.size(); i < e; ++i)
-    if (layout->isFirst(i))
-      vectors.push_back({i, layout->getSet(i)});
+  // Positions of a window belong to one output.
+  std::map<int64_t, size_t> outputs;
+  size_t positions = 1;
+  for (int64_t i = 0, e = weight.size(); i < e; ++i) {
+    if (!layout->isFirst(i))
+      continue;
+    auto [it, isNew] =
+        outputs.insert({getOutput(i, shape, request.role), vectors.size()});
+    if (isNew)
+      vectors.push_back({{}, layout->getSet(i)});
+    vectors[it->second].firsts.push_back(i);
+    positions = std::max(positions, vectors[it->second].firsts.size());
+  }
+  for (size_t position = 1; position < positions; ++position) {
+    std::vector<float> &values = rotated.emplace_back(inputs.values.size());
+    int64_t by = int64_t(position) * inputs.rows / int64_t(positions);
+    for (int64_t c = 0; c < inputs.channels; ++c) {
+      const float *row = inputs.values.data() + c * inputs.rows;
+      std::rotate_copy(row, row + by, row + inputs.rows,
+                       values.data() + c * inputs.rows);
+    }
+  }
 
   SmallVector<int64_t> grid = quant.getGroupGrid(shape);
   GroupIndexer indexer(shape, quant.getGroup(), grid);
@@ -213,12 +267,13 @@ Layer::Layer(const WeightRequest &request, const LayerInputs &inputs,
   residuals.assign(vectors.size() * inputs.rows, 0);
   for (auto [v, vector] : llvm::enumerate(vectors)) {
     MutableArrayRef<float> residual = getResidual(v);
-    for (int64_t c = 0; c < channels; ++c) {
-      auto difference = float(getDifference(vector.first + c * stride));
-      const float *x = getInput(vector, c);
-      for (int64_t r = 0; r < inputs.rows; ++r)
-        residual[r] += difference * x[r];
-    }
+    for (auto [position, first] : llvm::enumerate(vector.firsts))
+      for (int64_t c = 0; c < channels; ++c) {
+        auto difference = float(getDifference(first + c * stride));
+        const float *x = getInput(vector, position, c);
+        for (int64_t r = 0; r < inputs.rows; ++r)
+          residual[r] += difference * x[r];
+      }
   }
   valid = llvm::all_of(energies, [](double e) { return std::isfinite(e); });
 }
@@ -230,13 +285,14 @@ bool Layer::descendCodes(unsigned sweeps) {
     double ridge = ridges[vector.set];
     for (unsigned sweep = 0; sweep < sweeps; ++sweep) {
       bool again = false;
-      for (int64_t c = 0; c < channels; ++c) {
-        int64_t i = vector.first + c * stride;
+      for (int64_t k = 0, e = channels * vector.firsts.size(); k < e; ++k) {
+        int64_t position = k / channels, c = k % channels;
+        int64_t i = vector.firsts[position] + c * stride;
         double scale = scales[groups[i]];
         double curvature = energies[vector.set * channels + c] + ridge;
         if (!(scale > 0) || !(curvature > 0))
           continue;
-        const float *x = getInput(vector, c);
+        const float *x = getInput(vector, position, c);
         double slope =
             dot(x, residual.data(), inputs.rows) + ridge * getDifference(i);
         // The nearest whole step is the best one; a tie is no gain.
@@ -263,15 +319,13 @@ bool Layer::descendScales() {
   // steps, so each is taken at once.
   size_t count = scales.size();
   std::vector<std::vector<size_t>> members(count);
-  for (auto [v, vector] : llvm::enumerate(vectors)) {
-    int64_t last = -1;
-    for (int64_t c = 0; c < channels; ++c)
-      if (int64_t g = groups[vector.first + c * stride]; g != last) {
-        // Groups are runs of channels.
-        members[g].push_back(v);
-        last = g;
+  for (auto [v, vector] : llvm::enumerate(vectors))
+    for (int64_t first : vector.firsts)
+      for (int64_t c = 0; c < channels; ++c) {
+        std::vector<size_t> &group = members[groups[first + c * stride]];
+        if (group.empty() || group.back() != v)
+          group.push_back(v);
       }
-  }
   bool changed = false;
   std::vector<float> outputs;
   for (size_t g = 0; g < count; ++g) {
@@ -281,12 +335,13 @@ bool Layer::descendScales() {
       float *output = outputs.data() + k * inputs.rows;
       const Vector &vector = vectors[v];
       double ridge = ridges[vector.set];
-      for (int64_t c = 0; c < channels; ++c) {
-        int64_t i = vector.first + c * stride;
+      for (int64_t m = 0, e = channels * vector.firsts.size(); m < e; ++m) {
+        int64_t position = m / channels, c = m % channels;
+        int64_t i = vector.firsts[position] + c * stride;
         if (groups[i] != int64_t(g))
           continue;
         float unit = codes[i] - zeros[i];
-        const float *x = getInput(vector, c);
+        const float *x = getInput(vector, position, c);
         for (int64_t r = 0; r < inputs.rows; ++r)
           output[r] += unit * x[r];
         slope += ridge * unit * getDifference(i);
@@ -317,10 +372,33 @@ bool Layer::descendScales() {
   return changed;
 }
 
+double Layer::measure() const {
+  double sum = 0;
+  for (float residual : residuals)
+    sum += double(residual) * residual;
+  return sum;
+}
+
 void Layer::write() {
   for (auto [i, code] : llvm::enumerate(codes))
     leaves[0].setBits(i, uint64_t(int64_t(code)) &
                              (~uint64_t(0) >> (64 - leaves[0].getBitWidth())));
+}
+
+static LayerInputs selectRows(const LayerInputs &inputs,
+                              function_ref<bool(int64_t)> isSelected) {
+  LayerInputs result;
+  result.channels = inputs.channels;
+  result.total = inputs.total;
+  std::vector<int64_t> rows;
+  for (int64_t r = 0; r < inputs.rows; ++r)
+    if (isSelected(r))
+      rows.push_back(r);
+  result.rows = rows.size();
+  for (int64_t c = 0; c < inputs.channels; ++c)
+    for (int64_t r : rows)
+      result.values.push_back(inputs.values[c * inputs.rows + r]);
+  return result;
 }
 
 llvm::Expected<SmallVector<HostTensor>>
@@ -340,25 +418,59 @@ AdaQuantMethod::encode(const WeightRequest &request) const {
   auto nearest = quant.encodeHost(request.type, request.weight, *parameters);
   if (!nearest || !request.inputs)
     return nearest;
-  // Writable, and nobody else's.
-  SmallVector<HostTensor> leaves;
-  for (const HostTensor &leaf : *nearest) {
-    HostTensor copy =
-        HostTensor::allocate(leaf.getShape(), leaf.getElementType());
-    llvm::copy(leaf.getBytes(), copy.getMutableBytes().begin());
-    leaves.push_back(std::move(copy));
+  auto fit = [&](const LayerInputs &inputs, double damping,
+                 unsigned rounds) -> SmallVector<HostTensor> {
+    // Writable, and nobody else's.
+    SmallVector<HostTensor> leaves;
+    for (const HostTensor &leaf : *nearest) {
+      HostTensor copy =
+          HostTensor::allocate(leaf.getShape(), leaf.getElementType());
+      llvm::copy(leaf.getBytes(), copy.getMutableBytes().begin());
+      leaves.push_back(std::move(copy));
+    }
+    Layer layer(request, inputs, damping, leaves);
+    if (!layer.isValid())
+      return {};
+    constexpr unsigned sweeps = 8;
+    for (unsigned round = 0; round < rounds; ++round) {
+      bool changed = layer.descendCodes(sweeps);
+      changed |= layer.descendScales();
+      if (!changed)
+        break;
+    }
+    layer.write();
+    return leaves;
+  };
+  double damping = 0.1;
+  if (options->damping) {
+    damping = *options->damping;
+  } else {
+    constexpr int64_t part = 4;
+    constexpr double candidates[] = {0.03, 0.1, 0.5, 2, 8};
+    LayerInputs fitted = selectRows(
+        *request.inputs, [](int64_t r) { return r % part != part - 1; });
+    LayerInputs left = selectRows(
+        *request.inputs, [](int64_t r) { return r % part == part - 1; });
+    double least = std::numeric_limits<double>::infinity();
+    for (double candidate : candidates) {
+      if (left.rows == 0)
+        break;
+      SmallVector<HostTensor> leaves =
+          fit(fitted, candidate, std::min(options->rounds, 2u));
+      if (leaves.empty())
+        return nearest;
+      double error = Layer(request, left, candidate, leaves).measure();
+      // Errors have one least; rounding to nearest is the end of the list.
+      if (!(error < least))
+        break;
+      least = error;
+      damping = candidate;
+    }
   }
-  Layer layer(request, *request.inputs, options->damping, leaves);
-  if (!layer.isValid())
+  SmallVector<HostTensor> leaves =
+      fit(*request.inputs, damping, options->rounds);
+  if (leaves.empty())
     return nearest;
-  constexpr unsigned sweeps = 8;
-  for (unsigned round = 0; round < options->rounds; ++round) {
-    bool changed = layer.descendCodes(sweeps);
-    changed |= layer.descendScales();
-    if (!changed)
-      break;
-  }
-  layer.write();
   return leaves;
 }
 

@@ -174,6 +174,7 @@ void compress::registerAllMethods() {
     registerMethod(createSVDMethod());
     registerMethod(createDepthsMethod());
     registerMethod(createAdaQuantMethod());
+    registerMethod(createOBSMethod());
   });
 }
 

@@ -6,58 +6,11 @@
 
 #include "BiasCorrection.h"
 #include "compress/Dialect/Compress/IR/Encoding.h"
-#include "compress/Dialect/ONNX/IR/ONNXOps.h"
 #include "compress/Method/Method.h"
 #include <cmath>
 
 using namespace mlir;
 using namespace compress;
-
-/// A bias is f32 values, one for each channel.
-static bool isBias(Value value, int64_t channels) {
-  auto type = dyn_cast<RankedTensorType>(value.getType());
-  return type && type.hasStaticShape() && type.getElementType().isF32() &&
-         type.getNumElements() == channels && type.getRank() > 0 &&
-         type.getShape().back() == channels &&
-         value.getDefiningOp<onnx::InitializerOp>();
-}
-
-static int64_t getNumChannels(const SiteUse &use) {
-  auto type = dyn_cast<RankedTensorType>(
-      use.op->getOperand(use.role.operand).getType());
-  return type && use.role.outputAxes.size() == 1
-             ? type.getDimSize(use.role.outputAxes[0])
-             : 0;
-}
-
-std::optional<std::pair<Operation *, unsigned>>
-BiasCorrection::findBias(const SiteUse &use) {
-  Operation *op = use.op;
-  int64_t channels = getNumChannels(use);
-  if (channels == 0 || use.role.operand != 1)
-    return std::nullopt;
-  if (isa<onnx::ConvOp, onnx::GemmOp>(op)) {
-    for (StringRef name : {"alpha", "beta"})
-      if (auto factor = op->getAttrOfType<FloatAttr>(name);
-          factor && factor.getValueAsDouble() != 1)
-        return std::nullopt;
-    if (op->getNumOperands() == 2 ||
-        (op->getNumOperands() == 3 && isBias(op->getOperand(2), channels)))
-      return std::pair(op, 2u);
-    return std::nullopt;
-  }
-  if (!isa<onnx::MatMulOp>(op) || !op->getResult(0).hasOneUse())
-    return std::nullopt;
-  OpOperand &use0 = *op->getResult(0).use_begin();
-  Operation *sum = use0.getOwner();
-  if (!isa<onnx::AddOp>(sum) || sum->getNumOperands() != 2 ||
-      sum->hasAttr("broadcast"))
-    return std::nullopt;
-  unsigned other = 1 - use0.getOperandNumber();
-  if (!isBias(sum->getOperand(other), channels))
-    return std::nullopt;
-  return std::pair(sum, other);
-}
 
 BiasCorrection::BiasCorrection(FunctionOpInterface main,
                                const Statistics &statistics) {
@@ -69,12 +22,11 @@ BiasCorrection::BiasCorrection(FunctionOpInterface main,
     }
     for (auto [index, use] : llvm::enumerate(site.uses)) {
       const TensorStatistics *seen = statistics.lookup(site.name, index);
-      auto bias = findBias(use);
-      if (!bias || !seen || seen->getNumChannels() == 0 ||
-          use.role.reductionAxes.empty())
+      if (!cast<CompressibleOpInterface>(use.op).getBias(use.role) || !seen ||
+          seen->getNumChannels() == 0 || use.role.reductionAxes.empty())
         continue;
-      layers.push_back({site.name, use.op, use.role, *weight, seen->getMeans(),
-                        bias->first, bias->second});
+      layers.push_back(
+          {site.name, use.op, use.role, *weight, seen->getMeans()});
     }
   }
 }
@@ -119,43 +71,32 @@ llvm::Expected<BiasCorrection::Result> BiasCorrection::apply() {
     auto shift = getShift(layer.weight, *decoded, layer.role, layer.means);
     if (!shift)
       continue;
-    bool isNew = layer.biasOp->getNumOperands() == layer.biasOperand;
-    OpBuilder builder(layer.biasOp);
+    auto op = cast<CompressibleOpInterface>(layer.op);
+    std::optional<Value> old = op.getBias(layer.role);
+    if (!old)
+      continue;
     SmallVector<int64_t> shape{int64_t(shift->size())};
     std::string name = layer.site + ".bias";
-    onnx::InitializerOp old;
-    if (!isNew) {
-      old = layer.biasOp->getOperand(layer.biasOperand)
-                .getDefiningOp<onnx::InitializerOp>();
+    bool isKept = !*old;
+    if (*old) {
       shape = SmallVector<int64_t>(
-          cast<RankedTensorType>(old.getType()).getShape());
-      auto values = HostTensor::fromAttr(old.getValue());
+          cast<RankedTensorType>(old->getType()).getShape());
+      auto values = HostTensor::fromAttr(getConstantElements(*old));
       if (!values)
         return values.takeError();
       for (auto [i, value] : llvm::enumerate(*shift))
         value += values->getDouble(i);
-      name = old.getName().str();
-      if (!old->hasOneUse())
-        name += ".of." + layer.site;
+      isKept = !old->hasOneUse();
+      if (auto given = old->getDefiningOp()->getAttrOfType<StringAttr>("name"))
+        name = isKept ? given.str() + ".of." + layer.site : given.str();
     }
     HostTensor bias =
-        HostTensor::allocate(shape, Float32Type::get(builder.getContext()));
+        HostTensor::allocate(shape, Float32Type::get(layer.op->getContext()));
     for (auto [i, value] : llvm::enumerate(*shift))
       bias.setDouble(i, value);
-    ElementsAttr elements = bias.toResource(name);
-    Value corrected = onnx::InitializerOp::create(
-        builder, layer.biasOp->getLoc(), elements.getType(),
-        builder.getStringAttr(name), elements, DictionaryAttr());
-    if (isNew) {
-      layer.biasOp->insertOperands(layer.biasOperand, corrected);
+    if (isKept)
       result.bytes += bias.getBytes().size();
-    } else {
-      layer.biasOp->setOperand(layer.biasOperand, corrected);
-      if (old->use_empty())
-        old->erase();
-      else
-        result.bytes += bias.getBytes().size();
-    }
+    op.setBias(layer.role, bias.toResource(name), name);
     ++result.numCorrected;
   }
   return result;

@@ -22,8 +22,8 @@ namespace compress {
 /// the window alike, also where it hangs over a border.
 class BiasCorrection {
 public:
-  /// Finds the layers of a model that is still float: `Conv`, `Gemm`, and
-  /// `MatMul` whose product only gets a constant vector added.
+  /// Finds the layers of a model that is still float: operations that know of
+  /// a bias (`CompressibleOpInterface::getBias`).
   BiasCorrection(mlir::FunctionOpInterface main, const Statistics &statistics);
 
   /// What `apply` did.
@@ -44,14 +44,7 @@ private:
     HostTensor weight;
     /// E[x] of each input channel.
     std::vector<double> means;
-    /// The op and its operand that is the bias; one past the last if there is
-    /// none yet.
-    mlir::Operation *biasOp;
-    unsigned biasOperand;
   };
-  static std::optional<std::pair<mlir::Operation *, unsigned>>
-  findBias(const SiteUse &use);
-
   std::vector<Layer> layers;
 };
 

@@ -201,7 +201,9 @@ compress::choosePlan(const PlanRequest &request, const PlanSubject &subject,
   bar.finish();
   if (!table)
     return table.takeError();
-  if (subject.pool && !subject.pool->isFirst())
+  bool isHelper = subject.pool && !subject.pool->isFirst();
+  bool isWeighed = subject.stitch && !request.layerErrors;
+  if (isHelper && !isWeighed)
     return choice;
   if (llvm::Error error = table->apply(request.rules))
     return atOption("--site", std::move(error));
@@ -215,7 +217,7 @@ compress::choosePlan(const PlanRequest &request, const PlanSubject &subject,
   if (*budget)
     table->setLimit(*table->lookupCost("bytes"), double(**budget));
   StitchedModel *stitched = nullptr;
-  if (subject.stitch && (request.refine || !request.layerErrors)) {
+  if (isWeighed || (subject.stitch && request.refine)) {
     auto model = subject.stitch();
     if (model) {
       stitched = *model;
@@ -226,9 +228,11 @@ compress::choosePlan(const PlanRequest &request, const PlanSubject &subject,
       notes.push_back("errors of layers are taken as they are: " + reason);
     }
   }
-  if (stitched && !request.layerErrors)
-    if (llvm::Error error = weighErrors(request, *table, *stitched))
+  if (stitched && isWeighed)
+    if (llvm::Error error = weighErrors(request, subject, *table, *stitched))
       return std::move(error);
+  if (isHelper)
+    return choice;
   if (llvm::Error error = addPredictedSeconds(request, subject, *table))
     return std::move(error);
   LatencySearch latency(request, subject, notes);

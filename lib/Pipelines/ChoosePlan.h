@@ -73,7 +73,12 @@ struct PlanSubject {
   /// Seconds of a site alone at a level.
   llvm::function_ref<llvm::Expected<double>(const Site &, const Level &)>
       timeSite;
-  /// The same as the target predicts it; nothing where it cannot.
+  /// Seconds of all that shrinks with a level that removes inputs of the site,
+  /// before (true) or after; nothing where nothing else does.
+  llvm::function_ref<llvm::Expected<std::optional<double>>(const Site &,
+                                                           const Level &, bool)>
+      timeGroup;
+  /// The same as `timeSite` as the target predicts it; nothing where it cannot.
   llvm::function_ref<llvm::Expected<std::optional<double>>(const Site &,
                                                            const Level &)>
       predictSite;

@@ -13,6 +13,7 @@
 #include "EmitStages.h"
 #include "OutputDirectory.h"
 #include "SiteTimer.h"
+#include "compress/Dialect/ONNX/Transforms/ShrinkChannels/ShrinkChannels.h"
 #include "compress/Pipelines/Compiler.h"
 
 namespace compress {
@@ -99,6 +100,8 @@ private:
   llvm::Expected<double> predictOrFail(const Site &site, const Level &level);
   /// Measured, or predicted where the code does not run here.
   llvm::Expected<double> timeSite(const Site &site, const Level &level);
+  llvm::Expected<std::optional<double>>
+  timeGroup(const Site &site, const Level &removal, bool isFloat);
   llvm::Expected<SiteTimer *> getTimer(TimedSample &sample);
   /// What the target predicts; nothing where it cannot.
   llvm::Expected<std::optional<double>> predictSite(const Site &site,
@@ -119,11 +122,18 @@ private:
   bool isHelper() const { return pool && !pool->isFirst(); }
   llvm::Error openCache();
   ApplyOptions getApplyOptions();
-  /// Applies a plan to a copy of the float module, and corrects its biases
-  /// where that is asked for.
-  llvm::Expected<ApplyReport>
-  applyTo(Module &copy, const Plan &candidate, const ApplyOptions &applyOptions,
-          BiasCorrection::Result *corrected = nullptr);
+  /// What else applying a plan did.
+  struct Applied {
+    BiasCorrection::Result corrected;
+    /// Of levels that remove inputs, of which there were so many.
+    onnx::ShrinkResult shrunk;
+    size_t numRemovals = 0;
+  };
+  /// Applies a plan to a copy of the float module; shrinks what computes
+  /// removed inputs, and corrects biases where that is asked for.
+  llvm::Expected<ApplyReport> applyTo(Module &copy, const Plan &candidate,
+                                      const ApplyOptions &applyOptions,
+                                      Applied *extra = nullptr);
 
   const CompilerOptions &options;
   mlir::MLIRContext &context;

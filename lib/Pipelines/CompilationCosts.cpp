@@ -134,6 +134,24 @@ llvm::Expected<double> Compilation::timeSite(const Site &site,
 }
 
 llvm::Expected<std::optional<double>>
+Compilation::timeGroup(const Site &site, const Level &removal, bool isFloat) {
+  auto samples = getTimedSamples();
+  if (!samples)
+    return samples.takeError();
+  double seconds = 0;
+  for (TimedSample &sample : *samples) {
+    auto timer = getTimer(sample);
+    if (!timer)
+      return timer.takeError();
+    auto own = (*timer)->getGroupSeconds(site, removal, isFloat);
+    if (!own || !*own)
+      return own;
+    seconds += sample.weight * **own;
+  }
+  return seconds;
+}
+
+llvm::Expected<std::optional<double>>
 Compilation::predictSite(const Site &site, const Level &level) {
   auto samples = getTimedSamples();
   if (!samples)

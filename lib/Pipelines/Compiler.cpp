@@ -9,6 +9,7 @@
 #include "compress/Calibration/Observe.h"
 #include "compress/Conversion/CompressToONNX/CompressToONNX.h"
 #include "compress/Dialect/ONNX/IR/ONNXOps.h"
+#include "compress/Dialect/ONNX/Transforms/ShrinkChannels/ShrinkChannels.h"
 #include "compress/Frontend/ONNX/ONNXFrontend.h"
 #include "compress/Pipelines/Pipelines.h"
 #include "compress/Support/Format.h"
@@ -84,22 +85,79 @@ ApplyOptions Compilation::getApplyOptions() {
   return applyOptions;
 }
 
+/// Puts what became of other sites into the report of all, whose sizes are
+/// those of the model before anything shrank.
+static void mergeReport(ApplyReport &all, ApplyReport part) {
+  for (SiteResult &site : part.sites) {
+    auto own = llvm::find_if(all.sites, [&](const SiteResult &result) {
+      return result.name == site.name;
+    });
+    // Inputs of the weight were removed, and what is left is a site again.
+    if (own == all.sites.end() || own->level != "f32")
+      continue;
+    std::vector<int64_t> shape = std::move(own->shape);
+    uint64_t before = own->bytesBefore;
+    *own = std::move(site);
+    if (own->shape != shape) {
+      int64_t elements = 1;
+      for (int64_t dim : shape)
+        elements *= dim;
+      own->bits = double(own->bytesAfter) * 8 / double(elements);
+    }
+    own->shape = std::move(shape);
+    own->bytesBefore = before;
+  }
+}
+
 llvm::Expected<ApplyReport>
 Compilation::applyTo(Module &copy, const Plan &candidate,
-                     const ApplyOptions &applyOptions,
-                     BiasCorrection::Result *corrected) {
+                     const ApplyOptions &applyOptions, Applied *extra) {
   FunctionOpInterface main = getMain(*copy);
+  // Inputs are removed first, so that other levels encode what is left.
+  Plan removals, others;
+  removals.model = others.model = candidate.model;
+  for (const PlanEntry &entry : candidate.sites) {
+    auto level = Level::parse(entry.level);
+    if (!level)
+      return level.takeError();
+    (level->removesInputs() ? removals : others).sites.push_back(entry);
+  }
+  std::optional<ApplyReport> report;
+  if (!removals.sites.empty()) {
+    if (llvm::Error error = candidate.verify(findSites(main)))
+      return std::move(error);
+    // What is left has other shapes.
+    for (PlanEntry &entry : others.sites)
+      entry.shape.reset();
+    auto applied = applyPlan(main, removals, applyOptions);
+    if (!applied)
+      return applied.takeError();
+    report = std::move(*applied);
+    auto shrunk = onnx::shrinkChannels(main);
+    if (!shrunk)
+      return shrunk.takeError();
+    if (extra) {
+      extra->shrunk = std::move(*shrunk);
+      extra->numRemovals = removals.sites.size();
+    }
+  }
   std::optional<BiasCorrection> correction;
   if (options.correctBias && statistics)
     correction.emplace(main, *statistics);
-  auto applied = applyPlan(main, candidate, applyOptions);
-  if (!applied || !correction)
+  auto applied = applyPlan(main, others, applyOptions);
+  if (!applied)
+    return applied;
+  if (report) {
+    mergeReport(*report, std::move(*applied));
+    applied = std::move(*report);
+  }
+  if (!correction)
     return applied;
   auto result = correction->apply();
   if (!result)
     return result.takeError();
-  if (corrected)
-    *corrected = *result;
+  if (extra)
+    extra->corrected = *result;
   return applied;
 }
 
@@ -245,6 +303,10 @@ llvm::Error Compilation::choose() {
   auto timeOneSite = [this](const Site &site, const Level &level) {
     return timeSite(site, level);
   };
+  auto timeOneGroup = [this](const Site &site, const Level &level,
+                             bool isFloat) {
+    return timeGroup(site, level, isFloat);
+  };
   auto predictOneSite = [this](const Site &site, const Level &level) {
     return predictSite(site, level);
   };
@@ -277,6 +339,7 @@ llvm::Error Compilation::choose() {
                       database,
                       measure,
                       timeOneSite,
+                      timeOneGroup,
                       predictOneSite,
                       timeWhole,
                       measureSiteWork,
@@ -335,8 +398,8 @@ llvm::Error Compilation::apply() {
     std::lock_guard<std::mutex> lock(mutex);
     bar.update(done);
   };
-  BiasCorrection::Result corrected;
-  auto applied = applyTo(module, plan, applyOptions, &corrected);
+  Applied extra;
+  auto applied = applyTo(module, plan, applyOptions, &extra);
   bar.finish();
   if (!applied)
     return inModel(applied.takeError());
@@ -348,12 +411,21 @@ llvm::Error Compilation::apply() {
     report.bytesAfter += site.bytesAfter;
     isFloat &= site.level == "f32";
   }
-  report.bytesAfter += corrected.bytes;
+  report.bytesAfter += extra.corrected.bytes - extra.shrunk.savedBytes;
   if (options.correctBias)
     report.notes.push_back("--correct-bias: biases of " +
-                           std::to_string(corrected.numCorrected) + " of " +
-                           std::to_string(corrected.numLayers) +
+                           std::to_string(extra.corrected.numCorrected) +
+                           " of " + std::to_string(extra.corrected.numLayers) +
                            " compressed layers were shifted");
+  if (extra.numRemovals)
+    report.notes.push_back("inputs of " + std::to_string(extra.numRemovals) +
+                           " weights were removed; what computes them shrank "
+                           "for " +
+                           std::to_string(extra.shrunk.numShrunk));
+  for (const auto &[site, reason] : extra.shrunk.kept)
+    report.notes.push_back(
+        "site '" + site +
+        "': its removed inputs are still computed: " + reason);
   countWork(applied->sites);
   if (llvm::Error error = predictSites(applied->sites))
     return inModel(std::move(error));

@@ -58,15 +58,41 @@ llvm::Error LatencySearch::addSeconds(Problem &problem) {
     if (!asFloat)
       return asFloat.takeError();
     sites += *asFloat;
+    // With removed inputs, what computes them takes less time. It is counted
+    // here, with the site that removes them: float without a removal, whatever
+    // else makes it faster is counted where its weights are.
+    double before = 0;
+    for (auto [choice, level] : llvm::zip_equal(row.choices, request.levels))
+      if (level.removesInputs() && choice.excluded.empty()) {
+        auto group = subject.timeGroup(site, level, /*isFloat=*/true);
+        if (!group)
+          return group.takeError();
+        before = std::max(before, group->value_or(*asFloat) - *asFloat);
+      }
+    sites += before;
     for (auto [choice, level] : llvm::zip_equal(row.choices, request.levels)) {
-      choice.costs.push_back(*asFloat);
+      choice.costs.push_back(before + *asFloat);
       if (!choice.excluded.empty() || level.isNone())
         continue;
-      if (predicted && isBeaten(problem, row, choice, *predicted)) {
+      if (level.removesInputs()) {
+        auto after = subject.timeGroup(site, level, /*isFloat=*/false);
+        if (!after)
+          return after.takeError();
+        if (*after) {
+          // Groups of other removals at this site may be larger.
+          auto own = subject.timeGroup(site, level, /*isFloat=*/true);
+          if (!own)
+            return own.takeError();
+          choice.costs.back() =
+              before + *asFloat - std::min(before + *asFloat, **own) + **after;
+          ++numTimed;
+          continue;
+        }
+      } else if (predicted && isBeaten(problem, row, choice, *predicted)) {
         // Nobody will choose it, so its time need not be known well.
         double scale =
             getPredictedScale(row, request.levels, *predicted, *asFloat);
-        choice.costs.back() = choice.costs[*predicted] * scale;
+        choice.costs.back() = before + choice.costs[*predicted] * scale;
         ++numPredicted;
         continue;
       }
@@ -75,7 +101,7 @@ llvm::Error LatencySearch::addSeconds(Problem &problem) {
       if (!time)
         choice.excluded = llvm::toString(time.takeError());
       else
-        choice.costs.back() = *time;
+        choice.costs.back() = before + *time;
     }
     bar.update(index + 1);
   }

@@ -6,6 +6,7 @@
 
 #include "SiteTimer.h"
 #include "compress/Dialect/ONNX/IR/ONNXOps.h"
+#include "compress/Dialect/ONNX/Transforms/ShrinkChannels/ShrinkChannels.h"
 #include "compress/Pipelines/Pipelines.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/IRMapping.h"
@@ -106,39 +107,93 @@ llvm::Expected<double> SiteTimer::run(ModuleOp module) {
   return latencies->front().median;
 }
 
-llvm::Expected<double> SiteTimer::measure(const Site &site, const SiteUse &use,
-                                          const Level &level) {
-  MLIRContext *context = use.op->getContext();
-  OpBuilder builder(context);
-  Location loc = use.op->getLoc();
+std::string SiteTimer::getMachineKey() const {
+  std::string key;
+  llvm::raw_string_ostream os(key);
+  os << "seconds 1\nmachine " << options.target->getName() << " "
+     << options.machine.triple << " " << options.machine.cpu << " "
+     << options.machine.features << "\ncoded "
+     << stringify(options.machine.coded) << "\nthreads " << options.threads;
+  return key;
+}
+
+llvm::Expected<double>
+SiteTimer::getCached(const std::string &key,
+                     llvm::function_ref<llvm::Expected<double>()> measure) {
+  if (auto it = known.find(key); it != known.end())
+    return it->second;
+  if (ContentCache *cache = database->getCache())
+    if (auto text = cache->lookup(key))
+      return known[key] = std::strtod(text->c_str(), nullptr);
+  auto seconds = measure();
+  if (!seconds)
+    return seconds.takeError();
+  auto overhead = getOverhead();
+  if (!overhead)
+    return overhead.takeError();
+  double own = std::max(0.0, *seconds - *overhead);
+  if (ContentCache *cache = database->getCache()) {
+    char text[64];
+    std::snprintf(text, sizeof text, "%a", own);
+    if (llvm::Error error = cache->store(key, text))
+      return std::move(error);
+  }
+  return known[key] = own;
+}
+
+/// A module with one function of these operations, in their order: what they
+/// read besides constants becomes its arguments, what others read its results.
+static llvm::Expected<OwningOpRef<ModuleOp>>
+isolate(ModuleOp model, ArrayRef<Operation *> ops) {
+  OpBuilder builder(model.getContext());
+  Location loc = ops.front()->getLoc();
   OwningOpRef<ModuleOp> alone = ModuleOp::create(loc);
-  (*alone)->setAttrs((*shaped.module)->getAttrs());
+  (*alone)->setAttrs(model->getAttrs());
   builder.setInsertionPointToStart(alone->getBody());
   auto function = func::FuncOp::create(builder, loc, mainName,
                                        builder.getFunctionType({}, {}));
   Block *body = function.addEntryBlock();
   builder.setInsertionPointToStart(body);
   IRMapping mapping;
-  for (Value operand : use.op->getOperands()) {
-    if (mapping.contains(operand))
-      continue;
-    Operation *source = operand.getDefiningOp();
-    if (source && source->getNumOperands() == 0 &&
-        source->getNumRegions() == 0) {
-      builder.clone(*source, mapping);
-      continue;
+  SmallVector<Value> results;
+  for (Operation *op : ops) {
+    for (Value operand : op->getOperands()) {
+      if (mapping.contains(operand))
+        continue;
+      Operation *source = operand.getDefiningOp();
+      if (source && source->getNumOperands() == 0 &&
+          source->getNumRegions() == 0) {
+        builder.clone(*source, mapping);
+        continue;
+      }
+      auto type = dyn_cast<RankedTensorType>(operand.getType());
+      if (!type || !type.hasStaticShape())
+        return llvm::createStringError(
+            "the shapes that it works on depend on the data");
+      mapping.map(operand, body->addArgument(type, loc));
     }
-    auto type = dyn_cast<RankedTensorType>(operand.getType());
-    if (!type || !type.hasStaticShape())
-      return llvm::createStringError(
-          "the shapes that it works on depend on the data");
-    mapping.map(operand, body->addArgument(type, loc));
+    Operation *copy = builder.clone(*op, mapping);
+    if (llvm::any_of(op->getUsers(), [&](Operation *user) {
+          return !llvm::is_contained(ops, user);
+        }))
+      llvm::append_range(results, copy->getResults());
   }
-  Operation *op = builder.clone(*use.op, mapping);
-  func::ReturnOp::create(builder, loc, op->getResults());
-  function.setFunctionType(
-      builder.getFunctionType(body->getArgumentTypes(), op->getResultTypes()));
+  func::ReturnOp::create(builder, loc, results);
+  function.setFunctionType(builder.getFunctionType(
+      body->getArgumentTypes(), ValueRange(results).getTypes()));
+  return alone;
+}
 
+static FunctionOpInterface getFunction(ModuleOp module) {
+  func::FuncOp function = *module.getOps<func::FuncOp>().begin();
+  return cast<FunctionOpInterface>(function.getOperation());
+}
+
+llvm::Expected<double> SiteTimer::measure(const Site &site, const SiteUse &use,
+                                          const Level &level) {
+  auto alone = isolate(*shaped.module, use.op);
+  if (!alone)
+    return alone.takeError();
   Plan plan;
   PlanEntry &entry = plan.sites.emplace_back();
   entry.name = site.name;
@@ -148,22 +203,84 @@ llvm::Expected<double> SiteTimer::measure(const Site &site, const SiteUse &use,
   apply.encode = [&](const Site &, const Level &level) {
     return database->encode(site, level);
   };
-  auto applied = applyPlan(cast<FunctionOpInterface>(*function), plan, apply);
+  auto applied = applyPlan(getFunction(**alone), plan, apply);
   if (!applied)
     return applied.takeError();
-  return run(*alone);
+  return run(**alone);
+}
+
+llvm::Expected<std::optional<double>>
+SiteTimer::getGroupSeconds(const Site &site, const Level &removal,
+                           bool isFloat) {
+  const Site *own = shaped.sites.lookup(site.name);
+  if (!own || own->uses.size() != 1)
+    return std::nullopt;
+  auto encoded = database->encode(site, removal);
+  if (!encoded)
+    return encoded.takeError();
+  const SiteUse &use = own->uses.front();
+  auto kept =
+      onnx::getKeptChannels(encoded->type, encoded->weight.leaves, use.role);
+  if (!kept)
+    return std::nullopt;
+  auto group = onnx::findChannelGroup(use.op, use.role, *kept);
+  if (!group) {
+    llvm::consumeError(group.takeError());
+    return std::nullopt;
+  }
+  SmallVector<Operation *> ops = group->getOps();
+  auto alone = isolate(*shaped.module, ops);
+  if (!alone)
+    return alone.takeError();
+  // Which inputs are removed does not change the time.
+  std::string key = getMachineKey();
+  llvm::raw_string_ostream os(key);
+  os << "\ngroup " << (isFloat ? "f32" : "") << "\nstored ";
+  if (!isFloat)
+    os << removal.getSpelling() << " " << encoded->type;
+  for (Operation *op : ops) {
+    os << "\nop " << op->getName() << " " << op->getAttrDictionary().size();
+    for (NamedAttribute attribute : op->getAttrs())
+      if (attribute.getName() != "onnx.node_name" &&
+          attribute.getName() != "onnx.outputs" &&
+          !attribute.getName().strref().starts_with("compress."))
+        os << " " << attribute.getName() << "=" << attribute.getValue();
+    for (Value operand : op->getOperands())
+      os << "\noperand " << operand.getType();
+  }
+  os << "\nprogram " << LevelDatabase::getProgramHash() << "\n";
+  auto seconds = getCached(key, [&]() -> llvm::Expected<double> {
+    if (isFloat)
+      return run(**alone);
+    Plan plan;
+    PlanEntry &entry = plan.sites.emplace_back();
+    entry.name = site.name;
+    entry.level = removal.getSpelling().str();
+    ApplyOptions apply;
+    apply.statistics = database->getStatistics();
+    apply.encode = [&](const Site &, const Level &) {
+      return llvm::Expected<EncodedSite>(*encoded);
+    };
+    FunctionOpInterface main = getFunction(**alone);
+    auto applied = applyPlan(main, plan, apply);
+    if (!applied)
+      return applied.takeError();
+    auto shrunk = onnx::shrinkChannels(main);
+    if (!shrunk)
+      return shrunk.takeError();
+    return run(**alone);
+  });
+  if (!seconds)
+    return seconds.takeError();
+  return *seconds;
 }
 
 llvm::Expected<double> SiteTimer::getUseSeconds(const Site &site,
                                                 const SiteUse &use,
                                                 const Level &level) {
-  std::string key;
+  std::string key = getMachineKey();
   llvm::raw_string_ostream os(key);
-  os << "seconds 1\nmachine " << options.target->getName() << " "
-     << options.machine.triple << " " << options.machine.cpu << " "
-     << options.machine.features << "\ncoded "
-     << stringify(options.machine.coded) << "\nthreads " << options.threads
-     << "\nlevel " << level.getSpelling() << "\nstored ";
+  os << "\nlevel " << level.getSpelling() << "\nstored ";
   if (level.isNone()) {
     os << site.type;
   } else {
@@ -186,25 +303,7 @@ llvm::Expected<double> SiteTimer::getUseSeconds(const Site &site,
                : "");
   os << "\nprogram " << LevelDatabase::getProgramHash() << "\n";
 
-  if (auto it = known.find(key); it != known.end())
-    return it->second;
-  if (ContentCache *cache = database->getCache())
-    if (auto text = cache->lookup(key))
-      return known[key] = std::strtod(text->c_str(), nullptr);
-  auto seconds = measure(site, use, level);
-  if (!seconds)
-    return seconds.takeError();
-  auto overhead = getOverhead();
-  if (!overhead)
-    return overhead.takeError();
-  double own = std::max(0.0, *seconds - *overhead);
-  if (ContentCache *cache = database->getCache()) {
-    char text[64];
-    std::snprintf(text, sizeof text, "%a", own);
-    if (llvm::Error error = cache->store(key, text))
-      return std::move(error);
-  }
-  return known[key] = own;
+  return getCached(key, [&] { return measure(site, use, level); });
 }
 
 llvm::Expected<double> SiteTimer::getSeconds(const Site &site,

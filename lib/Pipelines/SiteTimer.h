@@ -40,6 +40,12 @@ public:
   /// that cannot be made.
   llvm::Expected<double> getSeconds(const Site &site, const Level &level);
 
+  /// Seconds of all that shrinks when `removal`, a level that removes inputs of
+  /// this site, is applied, the site's operation included: after the removal,
+  /// or before with `isFloat`. Nothing where nothing else shrinks.
+  llvm::Expected<std::optional<double>>
+  getGroupSeconds(const Site &site, const Level &removal, bool isFloat);
+
   /// Seconds of the same as the target predicts them from types alone; nothing
   /// where it knows none. Compiles and runs nothing.
   llvm::Expected<std::optional<double>> predictSeconds(const Site &site,
@@ -56,6 +62,12 @@ private:
   /// Times one operation, cloned into a module.
   llvm::Expected<double> measure(const Site &site, const SiteUse &use,
                                  const Level &level);
+  /// Times what was measured before only once.
+  llvm::Expected<double>
+  getCached(const std::string &key,
+            llvm::function_ref<llvm::Expected<double>()> measure);
+  /// What all keys of times start with.
+  std::string getMachineKey() const;
   llvm::Expected<double> run(mlir::ModuleOp module);
   llvm::Expected<std::optional<double>>
   predictUse(const SiteUse &use, const Level &level, CompressedTensorType type);

@@ -14,9 +14,9 @@ namespace compress {
 /// Multiplies the errors of each site by what an error there does to the
 /// outputs: the site alone is run at a level with an error of about 1 %, or, if
 /// asked for, at each level. After that, sums of errors predict the squared
-/// relative output error.
-llvm::Error weighErrors(const PlanRequest &request, Problem &problem,
-                        StitchedModel &model);
+/// relative output error. Sites are divided among the subject's processes.
+llvm::Error weighErrors(const PlanRequest &request, const PlanSubject &subject,
+                        Problem &problem, StitchedModel &model);
 
 /// Looks for plans that are better than `seed` when they are run
 /// (`request.refine` generations); never returns a worse one.

@@ -185,6 +185,42 @@ static ParsedEncoding parseSparse(StringRef level, StringRef term,
   return encoding;
 }
 
+/// `rows-50%`, `rows-50%-g32`: the rows of the weight that half of the inputs
+/// meet are stored, by themselves or by structures of 32 neighbours (heads).
+static ParsedEncoding parseRows(StringRef level, StringRef term,
+                                const WeightEncoding &values) {
+  static const llvm::Regex regex("^rows-([0-9.]+)%(-g([0-9]+))?$");
+  SmallVector<StringRef> match;
+  if (!regex.match(term, &match))
+    return std::nullopt;
+  auto percent = toDouble(match[1]);
+  if (!percent || !(*percent > 0 && *percent < 100))
+    return bad(level, "the share of removed inputs is above 0 and below 100 %");
+  int64_t size = 1;
+  if (!match[3].empty() &&
+      (match[3].getAsInteger(10, size) || size < 1 || size > 1000000))
+    return bad(level, "a structure has 1 to 1000000 inputs");
+  LevelEncoding encoding;
+  encoding.defaultMethod = "obs";
+  encoding.defaultOptions["structure"] = std::to_string(size);
+  encoding.removesInputs = true;
+  encoding.weight =
+      [=, kept = 1 - *percent / 100](
+          RankedTensorType type,
+          const WeightOperand &role) -> llvm::Expected<EncodingAttrInterface> {
+    if (role.activation < 0 || role.reductionAxes.empty())
+      return llvm::createStringError("only products have inputs to remove");
+    int64_t axis = role.reductionAxes[0], inputs = type.getDimSize(axis);
+    if (inputs % size != 0)
+      return llvm::createStringError(
+          "%lld inputs are no whole structures of %lld", (long long)inputs,
+          (long long)size);
+    return makeSparse(type, role, SparsePattern::Channels, {axis},
+                      getShare(kept, inputs / size) * size, values);
+  };
+  return encoding;
+}
+
 //===----------------------------------------------------------------------===//
 // Factors, tables and codes
 //===----------------------------------------------------------------------===//
@@ -418,8 +454,9 @@ static ParsedEncoding parseComposite(StringRef name) {
   // What the first term nests.
   LevelEncoding values = plainEncoding();
   size_t next = 1;
-  static const llvm::Regex nests("^([0-9]+:[0-9]+|(sparse|csr|block[0-9x]+)-.*|"
-                                 "lowrank-.*)$");
+  static const llvm::Regex nests(
+      "^([0-9]+:[0-9]+|(sparse|csr|rows|block[0-9x]+)-.*|"
+      "lowrank-.*)$");
   bool isNesting = nests.match(first);
   if (isNesting && terms.size() > 1 && !parseCoder(terms[1])) {
     // Codes of sparse values are multiplied with codes of the activation.
@@ -432,7 +469,9 @@ static ParsedEncoding parseComposite(StringRef name) {
   }
   LevelEncoding level;
   if (isNesting) {
-    auto sparse = parseSparse(name, first, values.weight);
+    auto sparse = first.starts_with("rows-")
+                      ? parseRows(name, first, values.weight)
+                      : parseSparse(name, first, values.weight);
     if (!sparse)
       return sparse.takeError();
     if (*sparse) {
@@ -549,6 +588,11 @@ std::vector<LevelFamily> compress::getCompositeLevelFamilies() {
        "is a level for those kept",
        {"2:4", "2:4+int8", "sparse-50%", "sparse-75%+int4-g32", "csr-90%",
         "block16-50%", "block16x1-80%+int8-dynamic"},
+       parseComposite},
+      {"rows-P%[-gG][+VALUES]",
+       "P percent of the inputs removed, one by one or by structures of G "
+       "neighbours (heads); what computes only these shrinks too",
+       {"rows-50%", "rows-25%-g4", "rows-50%+int8"},
        parseComposite},
       {"lowrank-S|lowrank-rR[+FACTORS]",
        "two factors of a share S of the full rank, or of rank R; FACTORS is a "

@@ -45,8 +45,9 @@ std::optional<LayerError>
 compress::measureOutputError(const Site &site, const HostTensor &weight,
                              const HostTensor &decoded,
                              const Statistics &statistics) {
-  // What a measurement may take.
+  // What a measurement may take; more rows than these say little more.
   constexpr double maxMultiplyAdds = 2e9;
+  constexpr int64_t maxRows = 256;
   const WeightOperand &role = site.getRole();
   if (role.activation < 0 || role.reductionAxes.empty())
     return std::nullopt;
@@ -55,7 +56,8 @@ compress::measureOutputError(const Site &site, const HostTensor &weight,
     return std::nullopt;
   LayerInputs inputs = gatherInputs(
       site, statistics,
-      std::max<int64_t>(16, int64_t(maxMultiplyAdds / double(elements))));
+      std::clamp<int64_t>(int64_t(maxMultiplyAdds / double(elements)), 16,
+                          maxRows));
   auto layout = InputChannels::get(site.type.getShape(), role, inputs.channels);
   if (inputs.rows == 0 || !layout)
     return std::nullopt;

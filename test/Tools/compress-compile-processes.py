@@ -24,7 +24,7 @@ if os.geteuid() == 0:
 
 def command(out, *extra, data=data):
     return [tool, f"{examples}/digits/digits.onnx", "-o", f"{work}/{out}", "--data", data,
-            "--layer-errors", "--no-compare", "--max-size", "20%", "--levels",
+            "--no-compare", "--max-size", "20%", "--levels",
             "f32,int8,int4-g32,int4-g32:rtn(range=mse),sparse-50%+int8,w8a8", *extra]
 
 

@@ -220,8 +220,8 @@ TEST_F(AdaQuantTest, Errors) {
             "site 'w': method 'adaquant': option 'rounds' is a number from 1 "
             "to 1000, found '0'");
   EXPECT_EQ(errorOf({{"damping", "-1"}}),
-            "site 'w': method 'adaquant': option 'damping' is a number from 0 "
-            "to 1000, found '-1'");
+            "site 'w': method 'adaquant': option 'damping' is auto or a "
+            "number from 0 to 1000, found '-1'");
   EXPECT_EQ(errorOf({{"steps", "3"}}),
             "site 'w': method 'adaquant' has no option 'steps'; known are "
             "damping, rounds");

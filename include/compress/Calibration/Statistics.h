@@ -61,7 +61,7 @@ private:
 class TensorStatistics {
 public:
   /// Upper bounds of the reservoir: rows, and floats in all rows.
-  static constexpr int64_t maxReservoirRows = 256;
+  static constexpr int64_t maxReservoirRows = 1024;
   static constexpr int64_t maxReservoirFloats = 1 << 20;
 
   /// `channelAxis`: the axis that per-channel statistics keep apart; -1: none.

@@ -173,6 +173,7 @@ std::unique_ptr<Method> createKMeansMethod();
 std::unique_ptr<Method> createSVDMethod();
 std::unique_ptr<Method> createDepthsMethod();
 std::unique_ptr<Method> createAdaQuantMethod();
+std::unique_ptr<Method> createOBSMethod();
 
 } // namespace compress
 

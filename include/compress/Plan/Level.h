@@ -45,6 +45,9 @@ struct LevelEncoding {
   /// the spelling has none of that name.
   std::string defaultMethod;
   MethodOptions defaultOptions = {};
+  /// Whether inputs of the weight are removed, so that what computes only these
+  /// can shrink too.
+  bool removesInputs = false;
 };
 
 /// Level names of one form.
@@ -78,6 +81,7 @@ public:
   getWeightType(mlir::RankedTensorType weight, const WeightOperand &role) const;
 
   bool hasActivation() const { return bool(encoding.activation); }
+  bool removesInputs() const { return encoding.removesInputs; }
   bool needsStatistics() const {
     return encoding.activation && encoding.staticActivation;
   }

@@ -10,6 +10,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "DenseClaims.h"
+#include "compress/Dialect/Compress/IR/ChannelBlocks.h"
 #include "compress/Target/CPU/CPUTarget.h"
 #include "compress/Target/Contraction.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -156,6 +157,8 @@ static bool wrapsCodes(Value operand) {
   auto type = dyn_cast<CompressedTensorType>(operand.getType());
   if (!type || !operand.getDefiningOp<ConstantOp>())
     return false;
+  if (hasChannelsOfCodes(type))
+    return true;
   EncodingAttrInterface encoding = type.getEncoding();
   while (true) {
     EncodingAttrInterface inner;

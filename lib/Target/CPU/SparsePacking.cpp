@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "SparsePacking.h"
+#include "compress/Dialect/Compress/IR/ChannelBlocks.h"
 #include "compress/Dialect/Compress/IR/Encoding.h"
 #include "mlir/IR/AffineExpr.h"
 #include "llvm/ADT/STLExtras.h"
@@ -62,6 +63,9 @@ compress::cpu::getSparseMatrix(ConstantOp op, AffineMap map,
   auto encoding = dyn_cast<SparseAttr>(type.getEncoding());
   if (!encoding || !type.getElementType().isF32() ||
       n.size() + k.size() != size_t(type.getRank()))
+    return std::nullopt;
+  // A rule gathers the channels, and other patterns read the codes.
+  if (hasChannelsOfCodes(type))
     return std::nullopt;
 
   // What a step along each axis adds to n and to k.

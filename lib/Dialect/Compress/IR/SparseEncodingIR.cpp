@@ -9,6 +9,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "ContractRules.h"
+#include "compress/Dialect/Compress/IR/ChannelBlocks.h"
 #include "compress/Dialect/Compress/IR/Encoding.h"
 #include "compress/Dialect/Compress/IR/EncodingIR.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -447,6 +448,22 @@ static FailureOr<Value> contractCSR(RewriterBase &rewriter, ContractOp op,
                   : sumWithinRows(rewriter, op, entry, *row, *column);
 }
 
+/// Channels by another name: codes of one depth, of a constant.
+static FailureOr<Value> contractChannelBlocks(RewriterBase &rewriter,
+                                              ContractOp op, unsigned operand) {
+  CompressedTensorType type = getRewritableType(op, operand);
+  auto constant = op->getOperand(operand).getDefiningOp<ConstantOp>();
+  if (!type || !constant || !getChannelBlockAxis(type))
+    return failure();
+  if (cast<SparseAttr>(type.getEncoding()).getNnz() == 0)
+    return op.getInit();
+  EncodedTensor channels = toScaledChannels(type, constant.getLeaves());
+  Value moved = ConstantOp::create(rewriter, op.getLoc(), channels.type,
+                                   channels.leaves, "channels");
+  return cloneContract(rewriter, op, operand, moved,
+                       op->getOperand(1 - operand), op.getInit());
+}
+
 FailureOr<Value> SparseAttr::rewriteContract(RewriterBase &rewriter,
                                              Operation *op,
                                              unsigned operand) const {
@@ -461,9 +478,10 @@ FailureOr<Value> SparseAttr::rewriteContract(RewriterBase &rewriter,
     return contractChannels(rewriter, contract, operand, *this, type);
   case SparsePattern::CSR:
     return contractCSR(rewriter, contract, operand, *this);
+  case SparsePattern::Block:
+    return contractChannelBlocks(rewriter, contract, operand);
   case SparsePattern::Bitmask:
   case SparsePattern::NM:
-  case SparsePattern::Block:
     return failure();
   }
   llvm_unreachable("unknown pattern");

@@ -30,10 +30,101 @@ static SmallVector<int64_t> allAxesBut(int64_t rank, int64_t axis) {
   return axes;
 }
 
+//===----------------------------------------------------------------------===//
+// Biases
+//===----------------------------------------------------------------------===//
+
+/// The operation that adds the bias, and its operand; one past the last where
+/// there is none yet.
+using BiasPlace = std::optional<std::pair<Operation *, unsigned>>;
+
+static int64_t getNumOutputs(Operation *op, const WeightOperand &role) {
+  auto type =
+      dyn_cast<RankedTensorType>(op->getOperand(role.operand).getType());
+  return type && role.outputAxes.size() == 1
+             ? type.getDimSize(role.outputAxes[0])
+             : 0;
+}
+
+/// f32 values, one for each output.
+static bool isBias(Value value, int64_t outputs) {
+  auto type = dyn_cast<RankedTensorType>(value.getType());
+  return type && type.hasStaticShape() && type.getElementType().isF32() &&
+         type.getNumElements() == outputs && type.getRank() > 0 &&
+         type.getShape().back() == outputs &&
+         value.getDefiningOp<InitializerOp>();
+}
+
+/// Of an operation that adds its third operand.
+static BiasPlace findOwnBias(Operation *op, const WeightOperand &role) {
+  int64_t outputs = getNumOutputs(op, role);
+  if (outputs == 0 || role.operand != 1)
+    return std::nullopt;
+  for (StringRef name : {"alpha", "beta"})
+    if (auto factor = op->getAttrOfType<FloatAttr>(name);
+        factor && factor.getValueAsDouble() != 1)
+      return std::nullopt;
+  if (op->getNumOperands() == 2 ||
+      (op->getNumOperands() == 3 && isBias(op->getOperand(2), outputs)))
+    return std::pair(op, 2u);
+  return std::nullopt;
+}
+
+/// Of a product that only gets a constant vector added.
+static BiasPlace findAddedBias(Operation *op, const WeightOperand &role) {
+  int64_t outputs = getNumOutputs(op, role);
+  if (outputs == 0 || role.operand != 1 || !op->getResult(0).hasOneUse())
+    return std::nullopt;
+  OpOperand &use = *op->getResult(0).use_begin();
+  Operation *sum = use.getOwner();
+  if (!isa<AddOp>(sum) || sum->getNumOperands() != 2 ||
+      sum->hasAttr("broadcast"))
+    return std::nullopt;
+  unsigned other = 1 - use.getOperandNumber();
+  if (!isBias(sum->getOperand(other), outputs))
+    return std::nullopt;
+  return std::pair(sum, other);
+}
+
+static std::optional<Value> getBiasAt(const BiasPlace &place) {
+  if (!place)
+    return std::nullopt;
+  auto [op, operand] = *place;
+  return operand < op->getNumOperands() ? op->getOperand(operand) : Value();
+}
+
+static void setBiasAt(const BiasPlace &place, ElementsAttr elements,
+                      StringRef name) {
+  auto [op, operand] = *place;
+  OpBuilder builder(op);
+  Value bias = InitializerOp::create(builder, op->getLoc(), elements.getType(),
+                                     builder.getStringAttr(name), elements,
+                                     DictionaryAttr());
+  if (operand == op->getNumOperands())
+    return op->insertOperands(operand, bias);
+  Value old = op->getOperand(operand);
+  op->setOperand(operand, bias);
+  if (old.use_empty())
+    old.getDefiningOp()->erase();
+}
+
 namespace {
 
+/// Adds the methods about biases, which `find` finds.
+template <typename Model, typename Op,
+          BiasPlace (*find)(Operation *, const WeightOperand &)>
+struct ModelWithBias : CompressibleOpInterface::ExternalModel<Model, Op> {
+  std::optional<Value> getBias(Operation *op, const WeightOperand &role) const {
+    return getBiasAt(find(op, role));
+  }
+  void setBias(Operation *op, const WeightOperand &role, ElementsAttr elements,
+               StringRef name) const {
+    setBiasAt(find(op, role), elements, name);
+  }
+};
+
 /// W is [outputs, inputs / group, window...].
-struct ConvModel : CompressibleOpInterface::ExternalModel<ConvModel, ConvOp> {
+struct ConvModel : ModelWithBias<ConvModel, ConvOp, findOwnBias> {
   SmallVector<WeightOperand> getWeightOperands(Operation *op) const {
     std::optional<int64_t> rank = getRank(cast<ConvOp>(op).getW());
     if (!rank || *rank < 3)
@@ -75,7 +166,7 @@ struct ConvTransposeModel
   }
 };
 
-struct GemmModel : CompressibleOpInterface::ExternalModel<GemmModel, GemmOp> {
+struct GemmModel : ModelWithBias<GemmModel, GemmOp, findOwnBias> {
   SmallVector<WeightOperand> getWeightOperands(Operation *op) const {
     auto gemm = cast<GemmOp>(op);
     if (getRank(gemm.getA()) != 2 || getRank(gemm.getB()) != 2)
@@ -96,8 +187,7 @@ struct GemmModel : CompressibleOpInterface::ExternalModel<GemmModel, GemmOp> {
 };
 
 /// Batched [..., M, K] x [..., K, N]; a vector has only the K axis.
-struct MatMulModel
-    : CompressibleOpInterface::ExternalModel<MatMulModel, MatMulOp> {
+struct MatMulModel : ModelWithBias<MatMulModel, MatMulOp, findAddedBias> {
   SmallVector<WeightOperand> getWeightOperands(Operation *op) const {
     auto matmul = cast<MatMulOp>(op);
     std::optional<int64_t> rankA = getRank(matmul.getA());

@@ -191,6 +191,21 @@ def CompressibleOpInterface : OpInterface<"CompressibleOpInterface"> {
     }], "std::optional<::compress::WeightWork>", "getWork",
       (ins "const ::compress::WeightOperand &":$role), [{}],
       [{ return ::compress::getWorkByShapes($_op, role); }]>,
+    InterfaceMethod<[{
+      The constant that is added to the outputs of the weight in this operand, a
+      number for each, whether this operation adds it or the next; null where
+      one could be added and none is. Nothing where there can be none.
+    }], "std::optional<::mlir::Value>", "getBias",
+      (ins "const ::compress::WeightOperand &":$role), [{}],
+      [{ return std::nullopt; }]>,
+    InterfaceMethod<[{
+      Makes these elements, of the bias' own shape or else of one axis, the bias
+      instead, as a constant of this name; the old one is erased if nothing else
+      uses it. Called where `getBias` found something.
+    }], "void", "setBias",
+      (ins "const ::compress::WeightOperand &":$role,
+           "::mlir::ElementsAttr":$elements, "::llvm::StringRef":$name), [{}],
+      [{ llvm_unreachable("there is no bias"); }]>,
   ];
 }
 
