@@ -275,6 +275,7 @@ void Compiled::compile(const TargetOptions &options, TypeRange inputs,
   populateCPUQuantizedPatterns(patterns, options);
   populateCPUFloatPatterns(patterns, options);
   cpu::populateFloatConvPatterns(patterns, options);
+  cpu::populateAttentionPatterns(patterns, options);
   populateCPUSparsePatterns(patterns, options);
   populateCPUCodebookPatterns(patterns, options);
   populateCPUCodedPatterns(patterns, options);
