@@ -390,6 +390,10 @@ invoke(void *function, const std::vector<Array> &inputs, unsigned resultRank) {
     reinterpret_cast<void (*)(void *, void *, void *, void *)>(function)(
         result.data(), at(0), at(1), at(2));
     break;
+  case 4:
+    reinterpret_cast<void (*)(void *, void *, void *, void *, void *)>(
+        function)(result.data(), at(0), at(1), at(2), at(3));
+    break;
   default:
     ADD_FAILURE() << "too many inputs";
   }
