@@ -51,6 +51,11 @@ CASES = {
                 arithmetic="int8"),
     **{name: Case(name + "-g32-dynamic-ag32", {1: None, 128: None}, base="int4",
                   arithmetic="int8") for name in ("ternary", "binary")},
+    # A bit or two on both sides.
+    "binary-1": Case("binary-dynamic-a1", {1: None, 16: None, 128: None},
+                     base="int8", arithmetic="int8"),
+    "ternary-2": Case("ternary-dynamic-a2", {1: None, 16: None, 128: None},
+                      base="int8", arithmetic="int8"),
     "int2-exact": own("int2-g32", "int4-exact", 1.1, 1, by_bytes=True),
     "int3-exact": own("int3-g32", "int4-exact", 1.1, 1, by_bytes=True),
     "nf4": own("nf4-g32", "int4-exact", 1.1, 1, by_bytes=True),

@@ -317,8 +317,8 @@ static ParsedEncoding parseLowRank(StringRef level, StringRef term,
 static ParsedEncoding parseTable(StringRef name) {
   static const llvm::Regex kmeans("^kmeans([0-9]+)(-row)?$");
   static const llvm::Regex fixed(
-      "^(nf4|binary|ternary|pow2-([0-9]))(-g([0-9]+))?(-dynamic(-ag([0-9]+))?)"
-      "?$");
+      "^(nf4|binary|ternary|pow2-([0-9]))(-g([0-9]+))?"
+      "(-dynamic(-ag([0-9]+)|-a([12]))?)?$");
   SmallVector<StringRef> match;
   LevelEncoding encoding;
   if (kmeans.match(name, &match)) {
@@ -378,8 +378,9 @@ static ParsedEncoding parseTable(StringRef name) {
                                  : getChannelGroup(type.getShape(), role),
                            DenseAttr::get(context, scale), table);
   };
+  unsigned activationBits = match[8].empty() ? 8 : match[8][0] - '0';
   if (!match[5].empty())
-    addActivation(encoding, 8, /*dynamic=*/true, activationGroup);
+    addActivation(encoding, activationBits, /*dynamic=*/true, activationGroup);
   return encoding;
 }
 
@@ -566,12 +567,12 @@ static ParsedEncoding parseSpelledOut(StringRef name) {
 
 std::vector<LevelFamily> compress::getCompositeLevelFamilies() {
   return {
-      {"nf4|binary|ternary|pow2-B[-gG][-dynamic[-agA]]",
+      {"nf4|binary|ternary|pow2-B[-gG][-dynamic[-agA|-a1|-a2]]",
        "a fixed table (NormalFloat, {-1, 1}, {-1, 0, 1}, powers of two with "
        "B-bit indices) and one f32 scale per output channel or one f16 scale "
-       "per G; -dynamic as for intN",
+       "per G; -dynamic as for intN, -a1 and -a2: activations of so many bits",
        {"nf4-g64", "binary-g32", "ternary", "ternary-g32-dynamic-ag32",
-        "pow2-4-g32"},
+        "binary-dynamic-a1", "pow2-4-g32"},
        parseTable},
       {"kmeansB[-row]",
        "a table of 2^B values from k-means, one for the weight or for each "

@@ -150,9 +150,12 @@ void compress::addActivation(LevelEncoding &level, unsigned bits, bool dynamic,
             DenseAttr::get(context, Float32Type::get(context)), {});
     }
     Type code = IntegerType::get(context, bits, IntegerType::Unsigned);
+    // One of two integers would be zero; these are the least and the largest
+    // value.
+    Type zero = bits == 1 ? Type(Float32Type::get(context)) : code;
     return QuantAttr::get(context, code, group,
                           DenseAttr::get(context, Float32Type::get(context)),
-                          DenseAttr::get(context, code));
+                          DenseAttr::get(context, zero));
   };
 }
 

@@ -66,3 +66,21 @@ func.func @used_twice(%x: tensor<1x8x9x9xf32>) -> (tensor<1x16x4x4xf32>, tensor<
   } -> tensor<1x16x4x4xf32>
   return %r, %t : tensor<1x16x4x4xf32>, tensor<1x16x4x4xf32>
 }
+
+// Filters that have to be decoded are packed when the model is loaded.
+!filter = !compress.tensor<16x8x3x3xf32, quant<i8, group = [1, *, *, *], scale = f32>>
+// CHECK-LABEL: func.func @encoded
+// CHECK:         %[[W:.*]] = compress.decode
+// CHECK:         %[[F:.*]] = tensor.collapse_shape %[[W]]
+// CHECK:         %[[P:.*]] = compress.kernel @compress_pack_conv_f32_avx512vnni_g1c8f16t9 ins(%[[F]] : tensor<1152xf32>)
+// CHECK:         compress.kernel @compress_conv_f32_avx512vnni_g1c8f16_9k3s2d1p0q0_9k3s2d1p0q0_zero ins(%{{.*}}, %[[P]] :
+func.func @encoded(%x: tensor<1x8x9x9xf32>) -> tensor<1x16x4x4xf32> {
+  %zero = arith.constant 0.0 : f32
+  %w = compress.constant [dense<1> : tensor<16x8x3x3xi8>, dense<0.5> : tensor<16x1x1x1xf32>] : !filter
+  %e = tensor.empty() : tensor<1x16x4x4xf32>
+  %i = linalg.fill ins(%zero : f32) outs(%e : tensor<1x16x4x4xf32>) -> tensor<1x16x4x4xf32>
+  %r = compress.contract ins(%x, %w : tensor<1x8x9x9xf32>, !filter) outs(%i : tensor<1x16x4x4xf32>)
+    indexing_maps = [#in, #filter, #out]
+    iterator_types = ["parallel", "parallel", "parallel", "parallel", "reduction", "reduction", "reduction"] -> tensor<1x16x4x4xf32>
+  return %r : tensor<1x16x4x4xf32>
+}

@@ -61,3 +61,36 @@ func.func @pairs(%a: tensor<1x8xf32>, %init: tensor<1x4xf32>) -> tensor<1x4xf32>
     indexing_maps = [#x, affine_map<(m, n, k) -> (n, k)>, #y] iterator_types = ["parallel", "parallel", "reduction"] -> tensor<1x4xf32>
   return %r : tensor<1x4xf32>
 }
+
+// A bit on both sides: counted.
+!bits = !compress.tensor<2x32xf32, quant<ui1, group = [1, *], scale = f32, zero = f32>>
+!signs = !compress.tensor<32x4xf32, scaled<group = [*, 1], scale = f32, of = codebook<2, of = generated<linear>>>>
+// CHECK-LABEL: func.func @bits
+// CHECK:         %[[Q:.*]]:3 = compress.kernel @compress_quantize_avx512vnni_k32_row_u8of2zf ins(%arg0
+// CHECK:         %[[P:.*]]:2 = compress.kernel @compress_pack_bits_avx512vnni_k32_p1 ins(%[[Q]]#0
+// CHECK:         compress.kernel @compress_gemm_bits1x1_avx512vnni_n4_k32_row_zf32_acc ins(%[[P]]#0, %[[P]]#1, %[[Q]]#1, %[[Q]]#2,
+// CHECK-NOT:     compress.contract
+// CHECK:         return
+func.func @bits(%a: tensor<2x32xf32>, %init: tensor<2x4xf32>) -> tensor<2x4xf32> {
+  %x = compress.encode %a : tensor<2x32xf32> -> !bits
+  %b = compress.constant [dense<1> : tensor<32x4xi1>, dense<0.5> : tensor<1x4xf32>] : !signs
+  %r = compress.contract ins(%x, %b : !bits, !signs) outs(%init : tensor<2x4xf32>)
+    indexing_maps = [#x, #w, #y] iterator_types = ["parallel", "parallel", "reduction"] -> tensor<2x4xf32>
+  return %r : tensor<2x4xf32>
+}
+
+// Many rows of two bits on both sides, and more bits: as bytes.
+!pairs2 = !compress.tensor<16x32xf32, quant<i2, group = [1, *], scale = f32>>
+!narrow = !compress.tensor<32x4xf32, quant<i2, group = [*, 1], scale = f32>>
+// CHECK-LABEL: func.func @many_rows
+// CHECK:         compress.kernel @compress_quantize_avx512vnni_k32_row_s8of3
+// CHECK:         compress.kernel @compress_gemm_s8
+// CHECK-NOT:     compress.contract
+// CHECK:         return
+func.func @many_rows(%a: tensor<16x32xf32>, %init: tensor<16x4xf32>) -> tensor<16x4xf32> {
+  %x = compress.encode %a : tensor<16x32xf32> -> !pairs2
+  %b = compress.constant [dense<1> : tensor<32x4xi2>, dense<0.5> : tensor<1x4xf32>] : !narrow
+  %r = compress.contract ins(%x, %b : !pairs2, !narrow) outs(%init : tensor<16x4xf32>)
+    indexing_maps = [#x, #w, #y] iterator_types = ["parallel", "parallel", "reduction"] -> tensor<16x4xf32>
+  return %r : tensor<16x4xf32>
+}

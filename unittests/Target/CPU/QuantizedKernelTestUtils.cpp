@@ -275,6 +275,7 @@ void Compiled::compile(const TargetOptions &options, TypeRange inputs,
   populateCPUQuantizedPatterns(patterns, options);
   populateCPUFloatPatterns(patterns, options);
   cpu::populateFloatConvPatterns(patterns, options);
+  cpu::populateAttentionPatterns(patterns, options);
   populateCPUSparsePatterns(patterns, options);
   populateCPUCodebookPatterns(patterns, options);
   populateCPUCodedPatterns(patterns, options);
@@ -388,6 +389,10 @@ invoke(void *function, const std::vector<Array> &inputs, unsigned resultRank) {
   case 3:
     reinterpret_cast<void (*)(void *, void *, void *, void *)>(function)(
         result.data(), at(0), at(1), at(2));
+    break;
+  case 4:
+    reinterpret_cast<void (*)(void *, void *, void *, void *, void *)>(
+        function)(result.data(), at(0), at(1), at(2), at(3));
     break;
   default:
     ADD_FAILURE() << "too many inputs";
