@@ -27,11 +27,11 @@ namespace {
 constexpr int64_t kWorkgroupSize = 64;
 
 /// Nobody knows the device before a model runs: those of a small GPU of a
-/// laptop. And of lavapipe on two cores with AVX-512.
+/// laptop. And of lavapipe, fitted to times on two cores (docs/CostModel.md).
 constexpr DevicePeaks kNominalPeaks = {
     60e9, 2e12, 2e12, 4e12, "nominal, for a small GPU", 20e-6};
 constexpr DevicePeaks kSoftwarePeaks = {
-    10e9, 20e9, 20e9, 20e9, "nominal, for a driver on the CPU", 50e-6};
+    10e9, 5e9, 5e9, 5e9, "measured on lavapipe, two cores", 50e-6};
 
 class VulkanTarget : public Target {
 public:
