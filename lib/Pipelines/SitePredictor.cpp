@@ -104,6 +104,9 @@ SiteTimer::predictSeconds(const Site &site, const Level &level) {
   }
   double sum = 0;
   for (const SiteUse &use : own->uses) {
+    // Lookups read next to nothing.
+    if (!use.getActivation())
+      continue;
     auto seconds = predictUse(use, level, type);
     if (!seconds || !*seconds)
       return seconds;

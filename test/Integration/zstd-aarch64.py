@@ -53,19 +53,25 @@ for pipe in pipes.values():
 served = 0
 
 
+def read(file, size):
+    data = b""
+    while len(data) < size:
+        data += os.read(file, size - len(data))
+    return data
+
+
 def serve():
     global served
+    # Open at both ends, so that neither waits for the other to open.
+    requests, answers = (os.open(pipe, os.O_RDWR) for pipe in pipes.values())
     while True:
-        with open(pipes["ZSTD_REQUESTS"], "rb") as requests, \
-                open(pipes["ZSTD_ANSWERS"], "wb") as answers:
-            sizes = requests.read(16)
-            if len(sizes) < 16:
-                return
-            size, expected = struct.unpack("<QQ", sizes)
-            out = ctypes.create_string_buffer(expected)
-            assert zstd.ZSTD_decompress(out, expected, requests.read(size), size) == expected
-            answers.write(out.raw)
-            served += 1
+        size, expected = struct.unpack("<QQ", read(requests, 16))
+        out = ctypes.create_string_buffer(expected)
+        assert zstd.ZSTD_decompress(out, expected, read(requests, size), size) == expected
+        served += 1
+        at = 0
+        while at < expected:
+            at += os.write(answers, out.raw[at:expected])
 
 
 threading.Thread(target=serve, daemon=True).start()

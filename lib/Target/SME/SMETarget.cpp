@@ -150,7 +150,9 @@ public:
     bool isByte = device::areCodes(op);
     double multiply = 2 * both * rows * columns * sums * share /
                       (isByte ? nominal::kByteOps : nominal::kFloatOps);
-    // Each task decodes, or packs, what it multiplies.
+    // Each task decodes, or packs, what it multiplies; codes as they are.
+    if (isByte)
+      left.ops = right.ops = 1;
     double decode = both * sums * share *
                     (rows * std::ceil(columns / kTaskColumns) * left.ops +
                      columns * std::ceil(rows / kTaskRows) * right.ops) /

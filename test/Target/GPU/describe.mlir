@@ -6,8 +6,9 @@
 // RUN: env COMPRESS_VULKAN_DEVICE= compress-opt %s --compress-assign-target=target=vulkan | FileCheck %s --check-prefixes=ALL,VULKAN
 // RUN: compress-opt %s --compress-assign-target=target=sme | FileCheck %s --check-prefix=SME
 
-// CUDA: "chip" = "sm_90"
-// ROCM: "chip" = "gfx942"
+// ALL: module attributes
+// CUDA-SAME: "chip" = "sm_90"
+// ROCM-SAME: "chip" = "gfx942"
 // ALL-SAME: "computes_in" = "f32"
 // WARPS-SAME: "memory_levels" = ["registers", "shared", "device", "host"]
 // VULKAN-SAME: "memory_levels" = ["registers", "device", "host"]

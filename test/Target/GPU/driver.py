@@ -118,6 +118,22 @@ else:
     assert count["hipModuleLaunchKernel"] == kernels, count
     assert count["hipMalloc"] == count["hipFree"], count
     expect(out, "out of device memory", FAKE_DRIVER_FAIL="hipMalloc:2")
+    expect(out, "COMPRESS_ROCM_MEMORY are taken", COMPRESS_ROCM_MEMORY="0")
+    expect(out, "cannot load a kernel made for gfx942", FAKE_DRIVER_FAIL="hipModuleLoadData:209")
+    expect(out, "the driver finds no device", FAKE_DRIVER_DEVICES="0")
+    expect(out, "(HIP error 719)", FAKE_DRIVER_FAIL="hipModuleLaunchKernel:719")
+    if not has("libamdhip64.so"):
+        expect(out, "rocm: there is no libamdhip64.so: ROCm's HIP runtime is not installed",
+               fake=False)
+
+# Without the tools that code is made with, or where they refuse it.
+for target, message, environment in (
+        ("rocm", "no ld.lld to link device code with: install lld-", {"PATH": "/nonexistent"}),
+        ("cuda:sm_90", "false failed", {"COMPRESS_PTXAS": "/bin/false"})):
+    result = support.invoke("compress-compile", digits / "digits.onnx", "-o", args.work / "none",
+                            "--target", target, env={**os.environ, **environment})
+    assert result.returncode == 1 and message in result.stderr, (target, result.stderr)
+    assert not (args.work / "none").exists(), target
 
 # Devices that are not known.
 for target, message in (("cuda:sm_10", "known: sm_80 (A100), sm_90 (H100, H200)"),

@@ -26,7 +26,7 @@ func.func @bitmask(%x: tensor<?x2xf32>, %init: tensor<?x3xf32>) -> tensor<?x3xf3
   return %r : tensor<?x3xf32>
 }
 
-// CHECK-DAG: remark: target '[[TARGET]]' claims no lookup{{.*}}
+// CHECK-DAG: remark: target '[[TARGET]]': its elements are not f32
 func.func @gather(%t: tensor<5x4xi32>, %i: tensor<?xi64>) -> tensor<?x4xi32> {
   %r = compress.gather %t[%i] axis = 0 : tensor<5x4xi32>, tensor<?xi64> -> tensor<?x4xi32>
   return %r : tensor<?x4xi32>
