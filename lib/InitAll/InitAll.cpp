@@ -18,6 +18,7 @@
 #include "compress/Dialect/ONNX/IR/ONNXDialect.h"
 #include "compress/Dialect/ONNX/Interfaces/CompressibleOpInterfaceImpl.h"
 #include "compress/Dialect/ONNX/Transforms/ConstantFold/ConstantFold.h"
+#include "compress/Dialect/ONNX/Transforms/ExpandExperts/ExpandExperts.h"
 #include "compress/Dialect/ONNX/Transforms/FoldBatchNorm/FoldBatchNorm.h"
 #include "compress/Dialect/ONNX/Transforms/InferShapes/InferShapes.h"
 #include "compress/Dialect/ONNX/Transforms/ShrinkChannels/ShrinkChannels.h"
@@ -73,6 +74,7 @@ void compress::registerAllPasses() {
   registerQuantToCompressPasses();
   registerSparseTensorToCompressPasses();
   onnx::registerONNXConstantFoldPasses();
+  onnx::registerONNXExpandExpertsPasses();
   onnx::registerONNXFoldBatchNormPasses();
   onnx::registerONNXShrinkChannelsPasses();
   onnx::registerONNXInferShapesPasses();

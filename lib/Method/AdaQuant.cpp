@@ -25,8 +25,8 @@
 #include "compress/Dialect/Compress/IR/Encoding.h"
 #include "compress/Dialect/Compress/IR/Grouping.h"
 #include "compress/Method/Method.h"
+#include "compress/Method/OutputIndex.h"
 #include <cmath>
-#include <map>
 #include <optional>
 
 using namespace mlir;
@@ -188,22 +188,6 @@ static double dot(const float *a, const float *b, int64_t count) {
   return sum;
 }
 
-/// Which output an element belongs to: its place on the axes that are not
-/// summed over.
-static int64_t getOutput(int64_t element, ArrayRef<int64_t> shape,
-                         const WeightOperand &role) {
-  int64_t output = 0, stride = 1;
-  for (int64_t axis = int64_t(shape.size()) - 1; axis >= 0; --axis) {
-    int64_t at = element % shape[axis];
-    element /= shape[axis];
-    if (llvm::is_contained(role.reductionAxes, axis))
-      continue;
-    output += at * stride;
-    stride *= shape[axis];
-  }
-  return output;
-}
-
 Layer::Layer(const WeightRequest &request, const LayerInputs &inputs,
              double damping, MutableArrayRef<HostTensor> leaves)
     : inputs(inputs), leaves(leaves), weight(request.weight.toFloats()) {
@@ -218,22 +202,17 @@ Layer::Layer(const WeightRequest &request, const LayerInputs &inputs,
   channels = layout->channels;
   stride = layout->stride;
   int64_t sets = layout->sets;
-  // Positions of a window belong to one output.
-  std::map<int64_t, size_t> outputs;
   size_t positions = 1;
-  for (int64_t i = 0, e = weight.size(); i < e; ++i) {
-    if (!layout->isFirst(i))
-      continue;
-    auto [it, isNew] =
-        outputs.insert({getOutput(i, shape, request.role), vectors.size()});
-    if (isNew)
-      vectors.push_back({{}, layout->getSet(i)});
-    vectors[it->second].firsts.push_back(i);
-    positions = std::max(positions, vectors[it->second].firsts.size());
+  for (auto &firsts :
+       getOutputVectors(shape, request.role, *layout, int64_t(weight.size()))) {
+    positions = std::max(positions, firsts.size());
+    int64_t set = layout->getSet(firsts.front());
+    vectors.push_back({std::move(firsts), set});
   }
   for (size_t position = 1; position < positions; ++position) {
     std::vector<float> &values = rotated.emplace_back(inputs.values.size());
-    int64_t by = int64_t(position) * inputs.rows / int64_t(positions);
+    int64_t by =
+        getRowOffset(int64_t(position), int64_t(positions), inputs.rows);
     for (int64_t c = 0; c < inputs.channels; ++c) {
       const float *row = inputs.values.data() + c * inputs.rows;
       std::rotate_copy(row, row + by, row + inputs.rows,

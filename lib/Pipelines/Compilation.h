@@ -13,6 +13,7 @@
 #include "EmitStages.h"
 #include "OutputDirectory.h"
 #include "SiteTimer.h"
+#include "compress/Dialect/ONNX/Transforms/ExpandExperts/ExpandExperts.h"
 #include "compress/Dialect/ONNX/Transforms/ShrinkChannels/ShrinkChannels.h"
 #include "compress/Pipelines/Compiler.h"
 
@@ -49,6 +50,8 @@ public:
 
 private:
   llvm::Error importModel();
+  /// Notes which experts the router asks for on the calibration data.
+  void noteExperts();
   llvm::Error readData();
   llvm::Error holdOut();
   llvm::Error calibrate();
@@ -161,6 +164,8 @@ private:
   EnergyModel energy;
   /// Of the float model when `timePlan` was first asked for it.
   std::optional<double> floatSeconds;
+  /// Mixtures of experts in the model.
+  std::vector<onnx::ExpertLayer> experts;
   Plan plan;
   std::vector<Alternative> alternatives;
   /// Nothing was encoded: both models are the same.

@@ -176,6 +176,11 @@ llvm::Error Compilation::importModel() {
   if (llvm::Error error =
           emit.write("import", *floatModule, output.getStaging()))
     return error;
+  if (FunctionOpInterface main = getMain(*floatModule))
+    experts = onnx::expandExperts(main, options.expertThreshold);
+  if (options.expertThreshold > 0 && experts.empty())
+    return llvm::createStringError(
+        "--expert-threshold: the model has no mixture of experts");
   PassManager pm(&context);
   buildSimplifyPipeline(pm);
   if (failed(pm.run(*floatModule)))
@@ -291,9 +296,46 @@ llvm::Error Compilation::calibrate() {
                                      ": " + llvm::toString(std::move(error)));
     bar.update(i + 1);
   }
+  noteExperts();
   report.calibrationFile = llvm::sys::path::filename(options.data);
   report.calibrationSamples = data->size();
   return llvm::Error::success();
+}
+
+void Compilation::noteExperts() {
+  for (const onnx::ExpertLayer &layer : experts) {
+    // Inputs are zero for tokens of others.
+    std::string shares;
+    double sum = 0;
+    for (const std::string &weight : layer.weights) {
+      const TensorStatistics *seen = statistics->lookup(weight);
+      if (!seen || seen->getNumReservoirRows() == 0)
+        return;
+      int64_t channels = seen->getNumChannels(), routed = 0;
+      ArrayRef<float> rows = seen->getReservoir();
+      for (int64_t r = 0, e = seen->getNumReservoirRows(); r < e; ++r)
+        routed += llvm::any_of(rows.slice(r * channels, channels),
+                               [](float x) { return x != 0; });
+      double share = double(routed) / double(seen->getNumReservoirRows());
+      sum += share;
+      char text[16];
+      std::snprintf(text, sizeof text, "%s%.0f %%", shares.empty() ? "" : ", ",
+                    share * 100);
+      shares += text;
+    }
+    std::string note = "experts of '" + layer.node + "': asked for by " +
+                       shares + " of the tokens";
+    if (options.expertThreshold > 0) {
+      char text[160];
+      std::snprintf(text, sizeof text,
+                    "; %.2f experts a token instead of %lld, %.1f %% fewer "
+                    "activated parameters of experts",
+                    sum, (long long)layer.numChosen,
+                    100 * (1 - sum / double(layer.numChosen)));
+      note += text;
+    }
+    report.notes.push_back(std::move(note));
+  }
 }
 
 llvm::Error Compilation::choose() {

@@ -88,6 +88,15 @@ llvm::Error LatencySearch::addSeconds(Problem &problem) {
           ++numTimed;
           continue;
         }
+        // Gathering what is left takes longer than it saves.
+        if (llvm::any_of(llvm::zip_equal(row.choices, request.levels),
+                         [](const auto &other) {
+                           return std::get<0>(other).excluded.empty() &&
+                                  !std::get<1>(other).removesInputs();
+                         })) {
+          choice.excluded = "its inputs are computed for others too";
+          continue;
+        }
       } else if (predicted && isBeaten(problem, row, choice, *predicted)) {
         // Nobody will choose it, so its time need not be known well.
         double scale =

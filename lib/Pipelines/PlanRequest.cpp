@@ -199,6 +199,8 @@ llvm::Expected<PlanRequest> PlanRequest::parse(const CompilerOptions &options) {
                                             : "--frontier") +
         ": a search needs a limit: give --max-size, --max-drop or "
         "--max-latency (--help lists more)");
+  if (!(options.expertThreshold >= 0 && options.expertThreshold <= 1))
+    return llvm::createStringError("--expert-threshold: a share from 0 to 1");
   if (options.correctBias && options.data.empty())
     return llvm::createStringError(
         "--correct-bias: the means of inputs are learned from --data: give it");

@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "compress/Method/OutputIndex.h"
 #include "compress/Plan/Apply.h"
 #include <cmath>
 
@@ -64,21 +65,29 @@ compress::measureOutputError(const Site &site, const HostTensor &weight,
 
   double error = 0, energy = 0;
   std::vector<float> difference(inputs.rows), whole(inputs.rows);
-  for (int64_t first = 0; first < elements; ++first) {
-    if (!layout->isFirst(first))
-      continue;
-    int64_t firstChannel = layout->getChannel(first);
+  for (const auto &firsts :
+       getOutputVectors(site.type.getShape(), role, *layout, elements)) {
     std::fill(difference.begin(), difference.end(), 0.0f);
     std::fill(whole.begin(), whole.end(), 0.0f);
-    for (int64_t c = 0; c < layout->channels; ++c) {
-      int64_t element = first + c * layout->stride;
-      double w = weight.getDouble(element);
-      auto d = float(w - decoded.getDouble(element));
-      auto f = float(w);
-      const float *x = inputs.values.data() + (firstChannel + c) * inputs.rows;
-      for (int64_t i = 0; i < inputs.rows; ++i) {
-        difference[i] += d * x[i];
-        whole[i] += f * x[i];
+    for (auto [position, first] : llvm::enumerate(firsts)) {
+      int64_t firstChannel = layout->getChannel(first);
+      int64_t offset =
+          getRowOffset(int64_t(position), int64_t(firsts.size()), inputs.rows);
+      for (int64_t c = 0; c < layout->channels; ++c) {
+        int64_t element = first + c * layout->stride;
+        double w = weight.getDouble(element);
+        auto d = float(w - decoded.getDouble(element));
+        auto f = float(w);
+        const float *x =
+            inputs.values.data() + (firstChannel + c) * inputs.rows;
+        auto add = [&](int64_t from, int64_t to, int64_t count) {
+          for (int64_t i = 0; i < count; ++i) {
+            difference[to + i] += d * x[from + i];
+            whole[to + i] += f * x[from + i];
+          }
+        };
+        add(offset, 0, inputs.rows - offset);
+        add(0, inputs.rows - offset, offset);
       }
     }
     for (int64_t i = 0; i < inputs.rows; ++i) {

@@ -221,6 +221,12 @@ struct Options {
       cl::desc("Shift biases so that the mean of each channel of a compressed "
                "layer's output on --data is that of the float layer"),
       cl::cat(category)};
+  cl::opt<double> expertThreshold{
+      "expert-threshold",
+      cl::desc("Mixtures of experts: a token goes to further experts only if "
+               "their probability is at least this share of that of the first "
+               "(0 to 1)"),
+      cl::value_desc("SHARE"), cl::init(0), cl::cat(category)};
   cl::opt<bool> explain{"explain",
                         cl::desc("Search: print why each site has its level"),
                         cl::cat(category)};
@@ -383,6 +389,7 @@ static Expected<CompilerOptions> toCompilerOptions(const Options &parsed) {
   options.refine = parsed.refine;
   options.layerErrors = parsed.layerErrors;
   options.correctBias = parsed.correctBias;
+  options.expertThreshold = parsed.expertThreshold;
   options.weighLevels = parsed.weighLevels;
   for (const std::string &text : parsed.frontier) {
     auto limit = SizeLimit::parse(text);

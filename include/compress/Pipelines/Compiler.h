@@ -127,6 +127,9 @@ struct CompilerOptions {
   /// Shift biases so that the means of layers' outputs on `data` are those of
   /// the float model.
   bool correctBias = false;
+  /// In mixtures of experts, a token goes to further experts only if their
+  /// probability is at least this share of that of the first.
+  double expertThreshold = 0;
   /// Say in the text why each site has its level.
   bool explain = false;
   /// What sites may choose, as `SiteRule::parse` reads it.

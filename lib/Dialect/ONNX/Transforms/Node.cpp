@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "compress/Dialect/ONNX/Transforms/Node.h"
+#include "compress/Dialect/ONNX/IR/ONNXOps.h"
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
 
@@ -42,6 +43,10 @@ Value Node::getInput(unsigned index) const {
 }
 
 Attribute Node::getAttr(StringRef name) const {
+  if (auto custom = dyn_cast<CustomOp>(op)) {
+    DictionaryAttr attributes = custom.getNodeAttributesAttr();
+    return attributes ? attributes.get(name) : Attribute();
+  }
   if (Attribute attr = op->getAttr(name))
     return attr;
   // Attributes that became inputs in a later opset.
