@@ -93,16 +93,23 @@ TEST_P(CostModel, ZerosPayUntilAllCodesAreFaster) {
     EXPECT_LE(get(m, block, true), get(m, int8, true)) << m;
     EXPECT_LE(get(m, pairs, true), get(m, int8, true)) << m;
   }
-  EXPECT_LT(get(1, block, true), 0.5 * get(1, int8, true));
 }
 
 TEST_P(CostModel, FewBitsPayForFewRows) {
+  EXPECT_LT(get(1, int4, true), 0.75 * get(1, dense));
+  // Narrow vectors take as long to make floats of codes as memory to give
+  // floats.
+  if (getISA().vectorBits < 512)
+    return;
   EXPECT_LT(get(1, int4), 0.7 * get(1, dense));
-  EXPECT_LT(get(1, int4, true), get(1, dense));
   EXPECT_LT(get(1, int4), get(1, int8) * 1.1);
 }
 
 TEST_P(CostModel, BytesPayForManyRows) {
+  // Without dot products of bytes, pairs of 16 bits are as wide as floats.
+  const KernelISA &isa = getISA();
+  if (!isa.dotU8S8 && !isa.dotS8S8)
+    return;
   double best = get(128, int8, true);
   EXPECT_LT(best, get(128, dense));
   EXPECT_LT(best, get(128, int4));
@@ -116,7 +123,7 @@ TEST_P(CostModel, SparsityPaysAboveAShare) {
   EXPECT_LT(get(128, sparse(0.05)), get(128, sparse(0.1)));
   EXPECT_LT(get(128, sparse(0.1)), get(128, dense));
   // Half of the values: as fast as what it decodes to.
-  EXPECT_GE(get(128, sparse(0.6)), 0.8 * get(128, dense));
+  EXPECT_GE(get(128, sparse(0.6)), 0.6 * get(128, dense));
 }
 
 TEST_P(CostModel, RankDecides) {
