@@ -14,6 +14,7 @@ import re
 import subprocess
 import sys
 
+import kernel_cases
 from harness import (BenchmarkError, CompiledModel, ROOT, find_compiler,
                      in_child, machine, print_cells,
                      time_block, write_json)
@@ -23,12 +24,20 @@ KINDS = os.path.join(ROOT, "lib", "Target", "CPU", "KernelKinds.def")
 # The rows of KernelISA.cpp that x86 processors run, with 32-bit lanes.
 _AVX512 = "+avx512f,+avx512bw,+avx512vl,+avx512dq,+avx2,+fma,+f16c"
 ISAS = {
-    "amx": (_AVX512 + ",+avx512vnni,+amx-tile,+amx-int8", 16),
+    "amx": (_AVX512 + ",+avx512vnni,+avx512vbmi2,+amx-tile,+amx-int8", 16),
     "avx512vnni": (_AVX512 + ",+avx512vnni", 16),
     "avx512bw": (_AVX512, 16),
     "avxvnni": ("+avxvnni,+avx2,+fma,+f16c", 8),
     "avx2": ("+avx2,+fma,+f16c", 8),
     "sse2": ("+sse2", 4),
+}
+# Instruction sets that were never measured: (the one whose figures they get,
+# how many times longer arithmetic takes, why).
+NOMINAL = {
+    "portable": ("sse2", 1.0, "vectors as wide; nothing is known of it"),
+    "neon": ("avx2", 2.0, "half as wide, as many multiply-adds a cycle"),
+    "neon-dotprod": ("avxvnni", 1.5, "half as wide, two to four a cycle"),
+    "neon-i8mm": ("avxvnni", 1.5, "half as wide, two to four a cycle"),
 }
 PARAMETERS = ("call", "near", "byte", "entry", "product", "input", "output")
 # Weights of up to so many bytes come from a near cache; from three times as
@@ -39,7 +48,7 @@ NEAR_BYTES = 1 << 20
 # per weight.
 PRODUCTS = {
     "f32": ("Float", None, 1),
-    "fp16": ("Float", None, 1),
+    "fp16": ("Half", None, 1),
     "int8-dynamic": ("DotFew", "DotMany", 1),
     "int4-g32-dynamic-ag32": ("BlockDotFew", "BlockDotMany", 1),
     "int2-g32-dynamic-ag32": ("BlockDotFew", "BlockDotMany", 1),
@@ -49,7 +58,7 @@ PRODUCTS = {
     "int3-g32": ("CodesFew", "CodesMany", 1),
     "mxfp4": ("CodesFew", "CodesMany", 1),
     "int8": ("BytesFew", "BytesMany", 1),
-    "fp8-g32": ("BytesFew", "BytesMany", 1),
+    "fp8-g32": ("SmallFloatFew", "SmallFloatMany", 1),
     "nf4-g32": ("TableFew", "TableMany", 1),
     "<codebook<256, of = f32>>": ("WideTableFew", "WideTableMany", 1),
     "csr-70%": ("SparseFew", "SparseMany", 0.3),
@@ -77,8 +86,12 @@ ROTATED = ("<rotated<hadamard, axis = 0, block = 128, of = quant<i4, "
            "group = [32, 1], scale = f16>>>")
 SHAPES = [(512, 512), (1024, 3072), (4096, 2048)]
 FEW, MANY = (1, 2, 4, 8, 16), (2, 4, 8, 16, 32, 64, 128)
+# Rows from which on `Many` of these are tile registers where there are any, as
+# `kFewestTileRows` says.
+TILES = {"BlockDotMany": "BlockDotTiles", "PairsMany": "PairsTiles"}
+TILE_ROWS = 5
 # Shapes and rows of --check, none of them used for fitting.
-CHECKED_SHAPES, CHECKED_ROWS = [(1536, 2048)], (1, 4, 16, 64, 128)
+CHECKED_SHAPES, CHECKED_ROWS = [(1536, 2048)], (1, 16, 128)
 
 EPILOG = """\
 examples:
@@ -190,9 +203,9 @@ def plan_jobs(options, isa):
     features = ["--target-cpu", "x86-64", "--target-features", ISAS[isa][0]]
     shapes = SHAPES[:options.shapes]
     for (k, n), (level, (few, many, density)) in itertools.product(
-            shapes, PRODUCTS.items()):
-        # Shorter inputs are padded too much in groups of outputs: decoded.
-        if few == "SparseGroups" and k < 4096:
+            SHAPES, PRODUCTS.items()):
+        # Shorter inputs are padded too much in groups of outputs.
+        if (k < 4096 if few == "SparseGroups" else (k, n) not in shapes):
             continue
         ways = [(few, FEW + MANY[-2:] if many is None else FEW, 1 << 20)]
         if many and not (few == "DotFew" and isa != "amx"):
@@ -201,9 +214,12 @@ def plan_jobs(options, isa):
             ways = [(few, FEW + MANY[-3:], 1 << 20)]
         for kind, rows, force in ways:
             name = f"{isa}-{level}-{k}x{n}-{kind}"
-            forced = None if many is None else force
+            forced = None if few in ("Float", "Half") else force
             for m in rows:
-                yield ({"kind": kind, "level": level, "m": m, "n": n, "k": k,
+                timed = kind
+                if isa == "amx" and m >= TILE_ROWS:
+                    timed = TILES.get(kind, kind)
+                yield ({"kind": timed, "level": level, "m": m, "n": n, "k": k,
                         "entries": n * k * density}, name, level,
                        lambda p, k=k, n=n: save_matmul(p, "m", k, n),
                        features, forced, (m, k))
@@ -407,24 +423,51 @@ def write_table(fitted, path):
             "// Written by benchmark/calibrate.py; not to be edited. Seconds\n"
             "// for a call, a byte of the weight from near and from far, an entry "
             "in a\n// pass, an entry and a row, an element of the activation, an element of the "
-            "result.\n")
+            "result.\n#ifndef KERNEL_COST\n#define KERNEL_COST(...)\n#endif\n"
+            "#ifndef KERNEL_COST_ORIGIN\n#define KERNEL_COST_ORIGIN(...)\n#endif\n")
         for isa in ISAS:
-            for kind, (costs, records, error) in fitted.get(isa, {}).items():
-                numbers = ", ".join(f"{c:.3g}" for c in costs)
-                line = f'{{"{isa}", KernelKind::{kind}, {{{numbers}}}}},'
-                if len(line) > 80:
-                    line = (f'{{"{isa}", KernelKind::{kind},\n {{{numbers}}}}},')
-                file.write(line + "\n")
+            write_rows(file, isa, "measured", {
+                kind: costs
+                for kind, (costs, _, _) in fitted.get(isa, {}).items()})
+        for isa, (source, factor, why) in NOMINAL.items():
+            if source not in fitted:
+                continue
+            # Reading takes as long.
+            scale = [1 if name in ("call", "near", "byte") else factor
+                     for name in PARAMETERS]
+            write_rows(file, isa, f"nominal, those of {source} with {factor:g} "
+                       f"times the arithmetic: {why}", {
+                           kind: [c * s for c, s in zip(costs, scale)]
+                           for kind, (costs, _, _) in fitted[source].items()})
+        file.write("#undef KERNEL_COST\n#undef KERNEL_COST_ORIGIN\n")
+
+
+def write_rows(file, isa, origin, kinds):
+    if not kinds:
+        return
+    file.write(f'\nKERNEL_COST_ORIGIN("{isa}", "{origin}")\n')
+    for kind, costs in kinds.items():
+        numbers = ", ".join(f"{c:.3g}" for c in costs)
+        line = f'KERNEL_COST("{isa}", {kind}, {numbers})'
+        if len(line) > 80:
+            line = f'KERNEL_COST("{isa}", {kind},\n    {numbers})'
+        file.write(line + "\n")
 
 
 # --- Checking -------------------------------------------------------------------
 def check_jobs(options):
-    for (k, n), level, m in itertools.product(CHECKED_SHAPES, PRODUCTS,
-                                              CHECKED_ROWS):
-        yield ({"kind": PRODUCTS[level][0], "level": level, "m": m, "n": n,
-                "k": k, "entries": n * k}, f"check-{level}-{m}x{k}x{n}", level,
-               lambda p, m=m, k=k, n=n: save_matmul(p, m, k, n),
-               ["--threads", str(options.threads)], None, (m, k))
+    """The cases of kernels.py, and the levels of the fit that are not there."""
+    levels = {case.level: case for case in kernel_cases.CASES.values()}
+    plain = kernel_cases.Case("", {})
+    levels.update((level, plain) for level in PRODUCTS if level not in levels)
+    for (k, n), (level, case), m in itertools.product(
+            CHECKED_SHAPES, levels.items(), CHECKED_ROWS):
+        yield ({"level": level, "m": m, "n": n, "k": k},
+               f"check-{options.isa}-{level}-{m}x{k}x{n}", level,
+               lambda p, case=case, m=m, k=k, n=n: kernel_cases.save_model(
+                   case, p, m, k, n),
+               ["--threads", str(options.threads), "--target-cpu", "x86-64",
+                "--target-features", ISAS[options.isa][0]], None, (m, k))
 
 
 def ranks(values):
@@ -462,10 +505,8 @@ def check(records):
     summarize("all", records)
     for m in CHECKED_ROWS:
         summarize(f"M={m}", [r for r in records if r["m"] == m])
-    for level in PRODUCTS:
-        part = [r for r in records if r["level"] == level]
-        if part:
-            summarize(level, part)
+    for level in dict.fromkeys(r["level"] for r in records):
+        summarize(level, [r for r in records if r["level"] == level])
     print_cells(["times", "count", "median ratio", "median factor",
                  "90 % within", "worst", "rank correlation"], lines, left=1)
     # What a search asks: which of two levels is faster at a shape?
@@ -503,8 +544,8 @@ def parse_arguments():
     parser.add_argument("--write", action="store_true",
                         help="write what was fitted to KernelCosts.inc")
     parser.add_argument("--check", action="store_true",
-                        help="compare predictions with times of other shapes, "
-                        "for this machine's instruction set")
+                        help="compare predictions with times of other shapes "
+                        "and of the cases of kernels.py")
     parser.add_argument("--threads", type=int, default=1, metavar="N",
                         help="for --check (default 1)")
     parser.add_argument("--shapes", type=int, default=len(SHAPES), metavar="N",

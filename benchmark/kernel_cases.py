@@ -16,7 +16,8 @@ class Case:
     """A level and what it is compared with. `weights` names a maker below;
     `peers` are products of ONNX Runtime, `base` another case of ours. With
     `by_bytes` the base's time is scaled by the bytes of the weights. Bars are
-    ratios of times, by rows of the activation."""
+    ratios of times, by rows of the activation; `shares` what share of a ceiling
+    ("read" or "operations") should be reached."""
     level: str
     bars: dict
     weights: str = "dense"
@@ -28,6 +29,7 @@ class Case:
     arithmetic: str = "f32"
     rank_share: float = 0.0
     options: tuple = field(default=())
+    shares: dict = field(default_factory=dict)
 
 
 def own(level, base, bar, m=128, **more):
@@ -39,12 +41,14 @@ CASES = {
     "f32": Case("f32", {1: 1.0, 16: 0.95, 128: 0.90},
                 peers=("matmul", "openvino", "onednn")),
     "int4": Case("int4-g32-dynamic-ag32", {1: 0.95, 16: 0.5, 128: 0.38}, "int4",
-                 peers=("nbits-4", "nbits-0"), arithmetic="int8"),
+                 peers=("nbits-4", "nbits-0"), arithmetic="int8",
+                 shares={1: ("read", 0.85)}),
     # Activations stay f32, which `accuracy_level` 4 does not do.
     "int4-exact": Case("int4-g32", {1: None, 16: None, 128: None}, "int4",
                        peers=("nbits-4", "nbits-0")),
     "int8": Case("int8-dynamic", {1: 1.0, 16: 0.85, 128: 0.75}, "int8",
-                 peers=("dynamic-s8", "dynamic-u8"), arithmetic="int8"),
+                 peers=("dynamic-s8", "dynamic-u8", "onednn-int8"),
+                 arithmetic="int8", shares={128: ("operations", 0.88)}),
     "int2": own("int2-g32-dynamic-ag32", "int4", 1.1, 1, by_bytes=True,
                 arithmetic="int8"),
     "int3": own("int3-g32-dynamic-ag32", "int4", 1.1, 1, by_bytes=True,
@@ -151,7 +155,7 @@ def save_peer(name, case, path, m, k, n):
     import numpy as np
     from onnx import helper
     w, codes, scales = make_weights(case.weights, k, n)
-    if name in ("matmul", "openvino", "onednn"):
+    if name in ("matmul", "openvino", "onednn", "onednn-int8"):
         return save_model(case, path, m, k, n)
     if name.startswith("nbits-"):
         # [n, groups, group / 2]: two codes a byte, the first one low, plus 8.

@@ -181,7 +181,8 @@ def weight_bytes(folder):
 def run_case(options, workshop, ceilings, name, m, k, n):
     case = kernels.CASES[name]
     title = {"case": name, "level": case.level, "m": m,
-             "k": k, "n": n, "bar": case.bars.get(m)}
+             "k": k, "n": n, "bar": case.bars.get(m),
+             "share_bar": case.shares.get(m)}
     rows, job, base_bytes = [], None, 0
     try:
         folder = workshop.compiled(name, m, k, n)
@@ -244,11 +245,25 @@ def verdict(row, peer):
     return f"{row['bar']:g} {mark}"
 
 
+def shares(row):
+    """Of what can be read, of what can be computed, and the bar for one."""
+    roof = row.get("roofline")
+    if not roof:
+        return ["", "", ""]
+    bar = ""
+    if row.get("share_bar"):
+        name, least = row["share_bar"]
+        reached = roof[name + "_share"] >= least
+        bar = f"{name} {least:.0%} {'yes' if reached else 'no'}"
+    return [f"{roof['read_share']:.0%}", f"{roof['operations_share']:.0%}",
+            bar]
+
+
 def table_rows(row):
     cells = [row["case"], f"{row['k']}x{row['n']}", str(row["m"]),
              str(row["threads"])]
     if "failure" in row:
-        return [cells + ["failed"] + [""] * 9]
+        return [cells + ["failed"] + [""] * 12]
     roof = row.get("roofline")
     bound = f"{roof['binds']} {roof['share']:.0%}" if roof else ""
     lines = []
@@ -258,7 +273,8 @@ def table_rows(row):
             title += f" x{row['bytes_of_base']:.2f}"
         theirs = row["peer_rms"].get(name)
         lines.append(cells + [
-            with_spread(row["ours"]), bound, title, with_spread(peer),
+            with_spread(row["ours"]), bound, *shares(row), title,
+            with_spread(peer),
             f"{peer['ratio']:.2f}",
             f"{peer['ratio_min']:.2f}..{peer['ratio_max']:.2f}",
             verdict(row, name), f"{row['error']:.0e}", f"{row['rms']:.0e}",
@@ -267,16 +283,18 @@ def table_rows(row):
 
 
 def print_table(rows):
-    print_cells(["case", "KxN", "M", "threads", "ours", "roofline", "peer",
-                 "its time", "ratio", "range", "bar", "error", "our rms",
-                 "its rms"],
-                [cells for row in rows for cells in table_rows(row)])
+    head = ["case", "KxN", "M", "threads", "ours", "roofline", "of reads",
+            "of operations", "share bar", "peer", "its time", "ratio", "range",
+            "bar", "error", "our rms", "its rms"]
+    print_cells(head, [cells for row in rows for cells in table_rows(row)])
     print("""
 ratio: our time over the peer's, lower is better; the median over the rounds,
 range their extremes; a peer with a factor is our own time times the relation
 of the bytes of the weights. bar: what the ratio should be at most. ~: width of
 the middle half of the times. roofline: the ceiling that binds and the share of
-it. error: largest difference from float64 products as the level means them,
+it; of reads, of operations: the shares of both, the latter of vector
+instructions (tile registers can do more). share bar: what a share should be at
+least. error: largest difference from float64 products as the level means them,
 over the largest output. rms: error against the same weights with unrounded
 activations, over the root mean square of the outputs.""")
     groups = {}
@@ -368,7 +386,8 @@ def main():
     except ImportError as error:
         raise BenchmarkError(f"{error}: install requirements.txt") from error
     compiler = find_compiler(options.bin)
-    peer_tools.tools = options.bin
+    if options.bin:
+        os.environ[peer_tools.TOOLS] = options.bin
     tool = None if options.prepare else find_roofline(compiler)
     before = machine()
     ceilings = {threads: measure_ceilings(tool, threads)

@@ -175,7 +175,7 @@ def find_peers(options, name, model, level, data, out, folder):
         add("ort", "ort", lambda: model)
         if named_models.is_encoder(name):
             add("ort-fused", "ort", lambda: prepared("fused", fused))
-        for other in peer_tools.OPTIONAL:
+        for other in peer_tools.NETWORKS:
             if peer_tools.available(other):
                 add(other, other, lambda: model)
         return found

@@ -16,21 +16,23 @@ import tempfile
 
 from harness import BenchmarkError, Peer, find_compiler
 
-OPTIONAL = {"openvino": "openvino", "iree": "iree.runtime", "onednn": None}
+OPTIONAL = {"openvino": "openvino", "iree": "iree.runtime", "onednn": None,
+            "onednn-int8": None}
 
 
-# Where the build's tools are, if not in build/bin.
-tools = None
+# Where the build's tools are, if not in build/bin: for the measuring processes,
+# too, so in the environment.
+TOOLS = "COMPRESS_BENCHMARK_TOOLS"
 
 
 def onednn_library():
     """Built by `ninja benchmark` where the runtime uses oneDNN."""
-    return os.path.join(os.path.dirname(find_compiler(tools)), "..", "lib",
+    return os.path.join(os.path.dirname(find_compiler(os.environ.get(TOOLS))), "..", "lib",
                         "compress-onednn-peer.so")
 
 
 def available(name):
-    if name == "onednn":
+    if name.startswith("onednn"):
         return os.path.isfile(onednn_library())
     try:
         return importlib.util.find_spec(OPTIONAL[name]) is not None
@@ -197,24 +199,46 @@ class OneDNNPeer:
             onnx.load(path).graph.initializer[0])
         self.threads = threads
 
+    def operands(self, x):
+        """x, w, and the scales of the columns of w times that of x."""
+        import numpy as np
+        return x, np.ascontiguousarray(self.weights), None
+
     def bind(self, feeds, output_names):
         import numpy as np
-        x = np.ascontiguousarray(feeds["x"])
-        w = np.ascontiguousarray(self.weights)
+        x, w, scales = self.operands(np.ascontiguousarray(feeds["x"]))
         y = np.zeros((len(x), w.shape[1]), np.float32)
-        pointer = [ctypes.c_void_p(array.ctypes.data) for array in (w, x, y)]
         self.kept, self.results = (x, w), [y]
+
+        def pointer(array):
+            return ctypes.c_void_p(
+                None if array is None else array.ctypes.data)
+
         handle = self.library.onednn_create(
             *(ctypes.c_int64(size) for size in (*x.shape, w.shape[1])),
-            pointer[0], self.threads)
+            pointer(w), pointer(scales), self.threads)
         if not handle:
             raise BenchmarkError("oneDNN has no such product")
-        self.arguments = ctypes.c_void_p(handle), pointer[1], pointer[2]
+        self.arguments = ctypes.c_void_p(handle), pointer(x), pointer(y)
         self.run()
 
     def run(self):
         if self.library.onednn_run(*self.arguments):
             raise BenchmarkError("oneDNN: the product failed")
+
+
+class OneDNNInt8Peer(OneDNNPeer):
+    """The same of codes. It gets x rounded in advance, by one scale, so it does
+    less than what it is compared with."""
+
+    def operands(self, x):
+        import numpy as np
+        scales = np.abs(self.weights).max(0) / np.float32(127)
+        codes = np.rint(self.weights / scales).astype(np.int8)
+        scale = np.abs(x).max() / np.float32(127)
+        return (np.rint(x / scale).astype(np.int8),
+                np.ascontiguousarray(codes),
+                np.ascontiguousarray(scales * scale, np.float32))
 
 
 def compile_for_iree(path):
@@ -249,4 +273,6 @@ def compile_for_iree(path):
 
 
 ENGINES = {"ort": Peer, "openvino": OpenVINOPeer, "iree": IREEPeer,
-           "onednn": OneDNNPeer}
+           "onednn": OneDNNPeer, "onednn-int8": OneDNNInt8Peer}
+# Those that run whole networks.
+NETWORKS = ("openvino", "iree")

@@ -42,8 +42,19 @@ private:
     return std::min(run(few, shape, bytes, entries),
                     run(many, shape, bytes, entries));
   }
-  double estimateDense(ProductShape shape, double bits) const {
-    KernelKind kind = !shape.hasWindow    ? KernelKind::Float
+  /// Codes in blocks, or pairs of them.
+  double runBlocks(bool inPairs, ProductShape shape, double bytes) const {
+    KernelWork work{KernelKind::BlockDotFew, shape.m, shape.n, shape.k, bytes,
+                    shape.n * shape.k};
+    return estimateBlocks(table, inPairs, work, threads);
+  }
+  double runDots(ProductShape shape) const {
+    return estimateDots(table, shape.m, shape.n, shape.k, threads);
+  }
+  double estimateDense(ProductShape shape, double bits,
+                       bool isHalf = false) const {
+    KernelKind kind = !shape.hasWindow
+                          ? isHalf ? KernelKind::Half : KernelKind::Float
                       : shape.isDepthwise ? KernelKind::ConvDepthwise
                                           : KernelKind::ConvFloat;
     double entries = shape.n * shape.k;
@@ -93,13 +104,12 @@ double Estimator::estimateQuant(CompressedTensorType type,
   }
   if (shape.codes && isInteger) {
     if (!hasScalePerOutput(encoding))
-      return runEither(KernelKind::BlockDotFew, KernelKind::BlockDotMany, shape,
-                       bytes, entries);
-    double vectors = run(KernelKind::DotFew, shape, bytes, entries);
-    return table.hasDotTiles ? std::min(vectors, run(KernelKind::DotMany, shape,
-                                                     bytes, entries))
-                             : vectors;
+      return runBlocks(/*inPairs=*/false, shape, bytes);
+    return runDots(shape);
   }
+  if (encoding.getCodeWidth() == 8 && !isInteger)
+    return runEither(KernelKind::SmallFloatFew, KernelKind::SmallFloatMany,
+                     shape, bytes, entries);
   if (encoding.getCodeWidth() == 8)
     return runEither(KernelKind::BytesFew, KernelKind::BytesMany, shape, bytes,
                      entries);
@@ -112,8 +122,7 @@ double Estimator::estimateTable(CompressedTensorType type, unsigned width,
   double bytes = getBytes(type), entries = shape.n * shape.k;
   // Tables of few evenly spaced values are multiplied as integers.
   if (shape.codes && width <= 2)
-    return runEither(KernelKind::BlockDotFew, KernelKind::BlockDotMany, shape,
-                     bytes, entries);
+    return runBlocks(/*inPairs=*/false, shape, bytes);
   if (width > kNarrowTableWidth)
     return runEither(KernelKind::WideTableFew, KernelKind::WideTableMany, shape,
                      bytes, entries);
@@ -160,16 +169,18 @@ double Estimator::estimateSparse(CompressedTensorType type,
   auto quant = dyn_cast<QuantAttr>(encoding.getOf());
   if (shape.codes && quant && !quant.isFloatCode() &&
       quant.getCodeWidth() == 8) {
+    // Where they take longer, codes are expanded when the model is loaded.
+    double expanded = runDots(shape);
     // Of 2:4 and the like all codes are multiplied.
     if (encoding.getPattern() == SparsePattern::NM)
-      return runEither(KernelKind::PairsFew, KernelKind::PairsMany, shape,
-                       bytes, shape.n * shape.k);
+      return std::min(expanded, runBlocks(/*inPairs=*/true, shape, bytes));
     // Blocks across the last axis, which is that of outputs as a rule.
     if (encoding.getPattern() == SparsePattern::Block &&
         encoding.getArguments().back() >= 16)
-      return std::min(estimateDecoded(shape),
+      return std::min(expanded,
                       run(KernelKind::SparseGroups, shape, bytes, entries));
-    return run(KernelKind::SparseDot, shape, bytes, entries);
+    return std::min(expanded,
+                    run(KernelKind::SparseDot, shape, bytes, entries));
   }
   return std::min(estimateDecoded(shape),
                   runEither(KernelKind::SparseFew, KernelKind::SparseMany,
@@ -210,8 +221,9 @@ double Estimator::estimate(Type weight, ProductShape shape) const {
         cast<ShapedType>(weight).getElementType().getIntOrFloatBitWidth());
   EncodingAttrInterface encoding = type.getEncoding();
   if (auto dense = dyn_cast<DenseAttr>(encoding)) {
-    unsigned width = dense.getStorageType().getIntOrFloatBitWidth();
-    return estimateDense(shape, width == 16 && !shape.hasWindow ? 16 : 32);
+    Type stored = dense.getStorageType();
+    bool isShort = stored.getIntOrFloatBitWidth() == 16 && !shape.hasWindow;
+    return estimateDense(shape, isShort ? 16 : 32, isShort && stored.isF16());
   }
   if (isa<QuantAttr>(encoding))
     return estimateQuant(type, shape);

@@ -12,8 +12,6 @@ using namespace mlir;
 using namespace compress;
 using namespace compress::cpu;
 
-/// From this many rows on tile registers are faster than vectors.
-static constexpr int64_t kFewestTileRows = 5;
 /// Above more rows than this codes are always widened once for all.
 static constexpr int64_t kMostDirectRows = 32;
 /// Up to this many steps of a block are unrolled.

@@ -59,6 +59,9 @@ struct CodePlanes {
   }
 };
 
+/// From so many rows on tile registers are used where there are any.
+inline constexpr int64_t kFewestTileRows = 5;
+
 /// out[m, n] = init + sum over blocks of the above. Slack is that of
 /// `KernelISA::getSlackRows` rows.
 ///   ins codes: i8 [M * stride + slack], scale: f32 [G + slack],

@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "KernelCosts.h"
+#include "KernelBlockDot.h"
 #include "llvm/Support/Process.h"
 #include <algorithm>
 #include <cmath>
@@ -61,38 +62,27 @@ llvm::StringRef compress::cpu::getKernelKindName(KernelKind kind) {
 
 static llvm::ArrayRef<Row> getRows() {
   static const Row rows[] = {
+#define KERNEL_COST(isa, kind, ...) {isa, KernelKind::kind, {__VA_ARGS__}},
 #include "KernelCosts.inc"
   };
   return rows;
 }
 
-/// The measured instruction set whose figures stand for another one's: the
-/// width of vectors and the way of 8-bit products say most.
-static llvm::StringRef getMeasuredName(const KernelISA &isa) {
-  auto isMeasured = [](llvm::StringRef name) {
-    return llvm::any_of(getRows(),
-                        [&](const Row &row) { return name == row.isa; });
+llvm::StringRef compress::cpu::getCostOrigin(const KernelISA &isa) {
+  static const std::pair<llvm::StringRef, llvm::StringRef> origins[] = {
+#define KERNEL_COST_ORIGIN(isa, origin) {isa, origin},
+#include "KernelCosts.inc"
   };
-  if (isMeasured(isa.name))
-    return isa.name;
-  if (isa.hasDotTiles)
-    return "amx";
-  if (isa.vectorBits == 512)
-    return isa.dotU8S8 && isMeasured("avx512vnni") ? "avx512vnni" : "amx";
-  if (isa.vectorBits == 256 || isa.dotU8S8 || isa.dotS8S8)
-    return "avx2";
-  return "sse2";
+  for (auto [name, origin] : origins)
+    if (name == isa.name)
+      return origin;
+  return {};
 }
 
 const KernelCost &compress::cpu::getKernelCost(const KernelISA &isa,
                                                KernelKind kind) {
-  llvm::StringRef name = getMeasuredName(isa);
   for (const Row &row : getRows())
-    if (name == row.isa && row.kind == kind)
-      return row.cost;
-  // Measured on another one only.
-  for (const Row &row : getRows())
-    if (row.kind == kind)
+    if (row.kind == kind && isa.name == llvm::StringRef(row.isa))
       return row.cost;
   static const KernelCost none;
   return none;
@@ -121,6 +111,30 @@ double compress::cpu::estimateSeconds(const KernelISA &isa,
   return getKernelCost(isa, work.kind).call +
          getWorkSeconds(isa, work) / std::max(1, threads);
 }
+
+double compress::cpu::estimateDots(const KernelISA &isa, double m, double n,
+                                   double k, int threads) {
+  KernelWork work = KernelWork::dense(KernelKind::DotFew, m, n, k, 8);
+  double vectors = estimateSeconds(isa, work, threads);
+  if (!isa.hasDotTiles)
+    return vectors;
+  work.kind = KernelKind::DotMany;
+  return std::min(vectors, estimateSeconds(isa, work, threads));
+}
+
+double compress::cpu::estimateBlocks(const KernelISA &isa, bool inPairs,
+                                     KernelWork work, int threads) {
+  if (isa.hasDotTiles && work.m >= kFewestTileRows) {
+    work.kind = inPairs ? KernelKind::PairsTiles : KernelKind::BlockDotTiles;
+    return estimateSeconds(isa, work, threads);
+  }
+  work.kind = inPairs ? KernelKind::PairsFew : KernelKind::BlockDotFew;
+  double few = estimateSeconds(isa, work, threads);
+  work.kind = inPairs ? KernelKind::PairsMany : KernelKind::BlockDotMany;
+  return std::min(few, estimateSeconds(isa, work, threads));
+}
+
+bool compress::cpu::isCalibrating() { return getForcedFewRows().has_value(); }
 
 int64_t compress::cpu::getMostFewRows(const KernelISA &isa, KernelKind few,
                                       KernelKind many, KernelWork work,

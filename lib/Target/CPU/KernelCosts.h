@@ -5,7 +5,7 @@
 //===----------------------------------------------------------------------===//
 //
 // The cost model of the CPU target: a roofline for each kind of kernel, with
-// measured figures for each instruction set (KernelCosts.inc, written by
+// figures for each instruction set (KernelCosts.inc, written by
 // benchmark/calibrate.py). Claims and kernels ask it where two ways compete;
 // CostModel.cpp adds up what a contraction takes.
 //
@@ -64,13 +64,28 @@ struct KernelWork {
   }
 };
 
-/// The figures of an instruction set. Those of one that was never measured are
-/// those of the most similar one that was.
+/// The figures of an instruction set; zeros for kinds that it does not have.
 const KernelCost &getKernelCost(const KernelISA &isa, KernelKind kind);
+
+/// Where the figures of an instruction set are from: "measured", or what they
+/// are taken from without having been measured.
+llvm::StringRef getCostOrigin(const KernelISA &isa);
 
 /// Predicted seconds on this many threads, which share the work evenly.
 double estimateSeconds(const KernelISA &isa, const KernelWork &work,
                        int threads = 1);
+
+/// 8-bit codes on both sides, all of them stored: the faster of vectors and
+/// tile registers.
+double estimateDots(const KernelISA &isa, double m, double n, double k,
+                    int threads = 1);
+/// What of `BlockDot` or `Pairs` kernels runs these rows; the kind in `work`
+/// does not matter.
+double estimateBlocks(const KernelISA &isa, bool inPairs, KernelWork work,
+                      int threads = 1);
+
+/// Whether the environment says which ways kernels take, for calibration.
+bool isCalibrating();
 
 /// The largest number of rows, at most `limit`, for which `few` takes no longer
 /// than `many`; 0 if there is none. `work.kind` and `work.m` do not matter.

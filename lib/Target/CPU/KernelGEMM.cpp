@@ -296,9 +296,7 @@ std::string compress::cpu::generateDotGEMM(ModuleOp module,
     return MemRefType::get({ShapedType::kDynamic}, element);
   };
   Panels panels(isa, gemm.n);
-  DotAxis axis;
-  axis.run = gemm.k;
-  axis.tileSteps = isa.getTileSteps();
+  DotAxis axis = getDotAxis(isa, gemm.k);
   int64_t padded = panels.getPaddedColumns();
   SmallVector<Type> types{
       dynamic(b.getI8Type()),

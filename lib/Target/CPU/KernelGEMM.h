@@ -53,6 +53,16 @@ struct DotAxis {
   int64_t getPaddedExtent() const { return getNumRuns() * getSteps() * 4; }
 };
 
+/// The sum of a matrix product. Where there are tile registers and rows have
+/// the room (`KernelISA::getRowBytes`), it is padded with zero weights to whole
+/// tiles: there are eight registers, each of one shape in all of a function.
+inline DotAxis getDotAxis(const KernelISA &isa, int64_t k) {
+  DotAxis axis;
+  axis.run = isa.hasDotTiles && k >= 256 ? int64_t(llvm::alignTo(k, 64)) : k;
+  axis.tileSteps = isa.getTileSteps();
+  return axis;
+}
+
 /// Columns in panels: as many of the widest kind as there are, and one
 /// narrower panel for the rest.
 struct Panels {

@@ -451,6 +451,16 @@ std::string compress::cpu::generateQuantizeRows(ModuleOp module,
                       [](KernelBuilder &, Value row, Value i) {
                         return SmallVector<Value>{row, i};
                       });
+    // Tiles of rows are scaled as a whole: what is left in memory behind the
+    // last row may be denormal, which takes very long.
+    if (isa.hasDotTiles && q.perRow && q.group) {
+      int64_t groups = llvm::divideCeil(q.k, q.group);
+      Value scales = k.getArguments()[firstOut + 1];
+      Value end =
+          k.minimum(k.mul(k.ceilDiv(rows, 16), 16 * groups), k.dim(scales, 0));
+      k.loop(k.mul(rows, groups), end, 1,
+             [&](Value i) { k.store(k.real(0), scales, i); });
+    }
     constexpr int64_t blockRows = 8;
     k.tasks(
         k.ceilDiv(rows, blockRows), isSmall, [&](KernelBuilder &k, Value task) {

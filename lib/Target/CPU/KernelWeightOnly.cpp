@@ -260,8 +260,8 @@ static int64_t getDirectRows(const WeightOnlyGEMM &gemm) {
     few = isWide ? KernelKind::WideTableFew : KernelKind::TableFew;
     many = isWide ? KernelKind::WideTableMany : KernelKind::TableMany;
   } else if (layout.isBytes()) {
-    few = KernelKind::BytesFew;
-    many = KernelKind::BytesMany;
+    few = layout.isFloat() ? KernelKind::SmallFloatFew : KernelKind::BytesFew;
+    many = layout.isFloat() ? KernelKind::SmallFloatMany : KernelKind::BytesMany;
   }
   return getMostFewRows(*gemm.isa, few, many,
                         KernelWork::dense(few, 1, gemm.n, gemm.k, layout.width),

@@ -175,7 +175,8 @@ HostTensor compress::cpu::packDotWeights(const WeightMatrix &weight,
                  ++column)
               for (int64_t byte = 0; byte < 4; ++byte, ++out) {
                 int64_t n = first + column, within = step * 4 + byte;
-                if (n < weight.getN() && within < axis.run)
+                if (n < weight.getN() && within < axis.run &&
+                    run * axis.run + within < weight.getK())
                   *out = int8_t(weight.getCode(n, run * axis.run + within));
               }
   }

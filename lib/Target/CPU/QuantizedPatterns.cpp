@@ -63,9 +63,7 @@ struct IntegerMatmul : public OpRewritePattern<ContractOp> {
 
     Value bias;
     InitKind init = matchInit(op, product->getChannelAxis(), bias);
-    DotAxis axis;
-    axis.run = k;
-    axis.tileSteps = isa.getTileSteps();
+    DotAxis axis = getDotAxis(isa, k);
     std::string site = getPackedName(product->constant);
     ins.push_back(e.constant(packDotWeights(weight, isa, axis), site));
     ins.push_back(e.constant(packColumnSums(weight, isa), site + ".sums"));

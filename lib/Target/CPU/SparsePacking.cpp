@@ -152,6 +152,31 @@ compress::cpu::getSparseMatrix(ConstantOp op, AffineMap map,
   return result;
 }
 
+WeightMatrix compress::cpu::getAllCodes(const SparseMatrix &matrix) {
+  MLIRContext *context = matrix.storedType.getContext();
+  Type f32 = Float32Type::get(context);
+  WeightMatrix result;
+  result.encoding =
+      QuantAttr::get(context, matrix.storedType, {},
+                     DenseAttr::get(context, f32), EncodingAttrInterface());
+  result.codes = HostTensor::allocate({matrix.n, matrix.k}, matrix.storedType);
+  result.scales = HostTensor::allocate({matrix.n}, f32);
+  llvm::copy(matrix.scales, result.scales.getMutableData<float>().begin());
+  auto to = result.codes.getMutableData<int8_t>();
+  auto from = matrix.stored.getData<int8_t>();
+  for (int64_t i = 0; i < matrix.n; ++i) {
+    result.nCodes.push_back(i * matrix.k);
+    result.nGroups.push_back(i);
+    for (int64_t e = matrix.offsets[i]; e < matrix.offsets[i + 1]; ++e)
+      to[i * matrix.k + matrix.inputs[e]] = from[matrix.slots[e]];
+  }
+  for (int64_t j = 0; j < matrix.k; ++j) {
+    result.kCodes.push_back(j);
+    result.kGroups.push_back(0);
+  }
+  return result;
+}
+
 std::optional<WeightMatrix>
 compress::cpu::getCodesOfPattern(ConstantOp op, AffineMap map,
                                  ArrayRef<unsigned> n, ArrayRef<unsigned> k,
@@ -162,29 +187,7 @@ compress::cpu::getCodesOfPattern(ConstantOp op, AffineMap map,
   auto matrix = getSparseMatrix(op, map, n, k, extents);
   if (!matrix || !matrix->storedType.isInteger(8))
     return std::nullopt;
-  MLIRContext *context = op.getContext();
-  Type f32 = Float32Type::get(context);
-  WeightMatrix result;
-  result.encoding =
-      QuantAttr::get(context, matrix->storedType, {},
-                     DenseAttr::get(context, f32), EncodingAttrInterface());
-  result.codes =
-      HostTensor::allocate({matrix->n, matrix->k}, matrix->storedType);
-  result.scales = HostTensor::allocate({matrix->n}, f32);
-  llvm::copy(matrix->scales, result.scales.getMutableData<float>().begin());
-  auto to = result.codes.getMutableData<int8_t>();
-  auto from = matrix->stored.getData<int8_t>();
-  for (int64_t i = 0; i < matrix->n; ++i) {
-    result.nCodes.push_back(i * matrix->k);
-    result.nGroups.push_back(i);
-    for (int64_t e = matrix->offsets[i]; e < matrix->offsets[i + 1]; ++e)
-      to[i * matrix->k + matrix->inputs[e]] = from[matrix->slots[e]];
-  }
-  for (int64_t j = 0; j < matrix->k; ++j) {
-    result.kCodes.push_back(j);
-    result.kGroups.push_back(0);
-  }
-  return result;
+  return getAllCodes(*matrix);
 }
 
 SparseMatrix compress::cpu::packWords(const SparseMatrix &weight,

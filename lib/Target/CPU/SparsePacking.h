@@ -52,8 +52,10 @@ std::optional<SparseMatrix> getSparseMatrix(ConstantOp op, mlir::AffineMap map,
                                             llvm::ArrayRef<unsigned> k,
                                             llvm::ArrayRef<int64_t> extents);
 
-/// 8-bit codes of an n:m pattern as a matrix of all codes, with a scale per
-/// output.
+/// 8-bit codes as a matrix of all codes, zero where none is stored, with a
+/// scale per output.
+WeightMatrix getAllCodes(const SparseMatrix &matrix);
+/// The same of an n:m pattern.
 std::optional<WeightMatrix> getCodesOfPattern(ConstantOp op,
                                               mlir::AffineMap map,
                                               llvm::ArrayRef<unsigned> n,

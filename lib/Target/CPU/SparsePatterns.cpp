@@ -31,23 +31,7 @@ static constexpr int64_t kTypicalRows = 16;
 /// Above this many rows the lanes of a tile are always used.
 static constexpr int64_t kMostFewRows = 16;
 
-namespace {
-/// A product with a constant sparse weight on one side, seen as
-/// `out[m.., n..] += x[m.., k..] * w[n, k]`.
-struct SparseProduct {
-  Value activation;
-  ConstantOp constant;
-  SmallVector<unsigned> m, n, k;
-  SparseMatrix weight;
-
-  /// The axis of the result that runs over all of n.
-  std::optional<unsigned> getChannelAxis() const {
-    return n.size() == 1 ? std::optional<unsigned>(m.size()) : std::nullopt;
-  }
-};
-} // namespace
-
-static std::optional<SparseProduct> matchSparseProduct(ContractOp op) {
+std::optional<SparseProduct> compress::cpu::matchSparseProduct(ContractOp op) {
   for (bool weightFirst : {false, true}) {
     std::optional<MatrixAxes> axes = matchMatrixAxes(op, weightFirst);
     auto constant = axes ? axes->weight.getDefiningOp<ConstantOp>() : nullptr;
@@ -60,6 +44,43 @@ static std::optional<SparseProduct> matchSparseProduct(ContractOp op) {
                            axes->n,          axes->k,  std::move(*matrix)};
   }
   return std::nullopt;
+}
+
+double compress::cpu::getUsualRows(ContractOp op,
+                                   const SparseProduct &product) {
+  double rows = 1;
+  SmallVector<int64_t> extents = getLoopExtents(op);
+  for (unsigned loop : product.m) {
+    if (ShapedType::isDynamic(extents[loop]))
+      return kTypicalRows;
+    rows *= double(extents[loop]);
+  }
+  return rows;
+}
+
+bool compress::cpu::isPerRow(const Activation &activation,
+                             unsigned numRowAxes) {
+  auto shape = cast<ShapedType>(activation.source.getType()).getShape();
+  for (auto [axis, group] : llvm::enumerate(activation.encoding.getGroup()))
+    if (axis < numRowAxes ? group != 1 && shape[axis] != 1
+                          : !isWhole(group, shape[axis]))
+      return false;
+  return true;
+}
+
+std::optional<PackedGroups>
+compress::cpu::packInGroups(const SparseProduct &product) {
+  if (product.weight.k > 65536 || product.weight.n < kGroupOutputs)
+    return std::nullopt;
+  PackedGroups packed = packGroups(product.weight);
+  int64_t places = packed.values.getNumElements();
+  int64_t stored = product.weight.getNumEntries();
+  if (places > stored + stored / 4 ||
+      double(places) >
+          kMaxDensity * double(product.weight.n) * double(product.weight.k) ||
+      grows(product.constant, packed.getByteSize()))
+    return std::nullopt;
+  return packed;
 }
 
 bool compress::cpu::isFinite(const SparseMatrix &weight) {
@@ -156,16 +177,8 @@ struct SparseMatmul : public OpRewritePattern<ContractOp> {
       return false;
     if (weight.n * weight.k < kMinEntries)
       return true;
-    double rows = 1;
-    SmallVector<int64_t> extents = getLoopExtents(op);
-    for (unsigned loop : product.m)
-      rows = ShapedType::isDynamic(extents[loop]) || rows < 0
-                 ? -1
-                 : rows * double(extents[loop]);
-    if (rows < 0)
-      rows = kTypicalRows;
-    KernelWork dense =
-        KernelWork::dense(KernelKind::Float, rows, weight.n, weight.k, 32);
+    KernelWork dense = KernelWork::dense(
+        KernelKind::Float, getUsualRows(op, product), weight.n, weight.k, 32);
     KernelWork few = dense;
     few.kind = KernelKind::SparseFew;
     few.entries = weight.getNumEntries();
@@ -262,15 +275,6 @@ struct SparseIntegerMatmul : public OpRewritePattern<ContractOp> {
     return success();
   }
 
-  static bool isPerRow(const Activation &activation, unsigned numRowAxes) {
-    auto shape = cast<ShapedType>(activation.source.getType()).getShape();
-    for (auto [axis, group] : llvm::enumerate(activation.encoding.getGroup()))
-      if (axis < numRowAxes ? group != 1 && shape[axis] != 1
-                            : !isWhole(group, shape[axis]))
-        return false;
-    return true;
-  }
-
   /// Entries as long as the runs of stored codes allow.
   std::optional<PackedSlices> pack(const SparseProduct &product) const {
     for (int64_t words : {4, 2, 1}) {
@@ -283,21 +287,6 @@ struct SparseIntegerMatmul : public OpRewritePattern<ContractOp> {
         return packed;
     }
     return std::nullopt;
-  }
-
-  /// In groups of outputs where these share their inputs.
-  std::optional<PackedGroups> packInGroups(const SparseProduct &product) const {
-    if (product.weight.k > 65536 || product.weight.n < kGroupOutputs)
-      return std::nullopt;
-    PackedGroups packed = packGroups(product.weight);
-    int64_t places = packed.values.getNumElements();
-    int64_t stored = product.weight.getNumEntries();
-    if (places > stored + stored / 4 ||
-        double(places) >
-            kMaxDensity * double(product.weight.n) * double(product.weight.k) ||
-        grows(product.constant, packed.getByteSize()))
-      return std::nullopt;
-    return packed;
   }
 
   /// Of the codes of each output.
@@ -326,4 +315,5 @@ void compress::populateCPUSparsePatterns(RewritePatternSet &patterns,
   patterns.add<SparseIntegerMatmul, SparseMatmul>(patterns.getContext(),
                                                   options);
   populateSparseConvPatterns(patterns, options);
+  populateExpandedPatterns(patterns, options);
 }

@@ -56,25 +56,60 @@ struct CostModel : public ::testing::TestWithParam<const char *> {
 };
 } // namespace
 
-TEST_P(CostModel, EveryKindWasMeasured) {
-  for (unsigned kind = 0; kind < kNumKernelKinds; ++kind) {
-    // Has no row yet (docs/CostModel.md).
-    if (KernelKind(kind) == KernelKind::Inflate)
+TEST_P(CostModel, EveryKindHasFigures) {
+  const KernelISA &isa = getISA();
+  for (unsigned i = 0; i < kNumKernelKinds; ++i) {
+    auto kind = KernelKind(i);
+    bool needsTiles = kind == KernelKind::DotMany ||
+                      kind == KernelKind::BlockDotTiles ||
+                      kind == KernelKind::PairsTiles;
+    if (needsTiles && !isa.hasDotTiles)
       continue;
-    KernelWork work = KernelWork::dense(KernelKind(kind), 16, kSize, kSize, 32);
-    double seconds = estimateSeconds(getISA(), work);
-    EXPECT_GT(seconds, 1e-7) << getKernelKindName(KernelKind(kind)).str();
-    EXPECT_LT(seconds, 10) << getKernelKindName(KernelKind(kind)).str();
+    KernelWork work = KernelWork::dense(kind, 16, kSize, kSize, 32);
+    double seconds = estimateSeconds(isa, work);
+    EXPECT_GT(seconds, 1e-7) << getKernelKindName(kind).str();
+    EXPECT_LT(seconds, 10) << getKernelKindName(kind).str();
+  }
+}
+
+TEST_P(CostModel, FiguresSayWhereTheyAreFrom) {
+  StringRef origin = getCostOrigin(getISA());
+  bool isMeasured = origin == "measured";
+  EXPECT_TRUE(isMeasured || origin.starts_with("nominal, those of "))
+      << getISA().name;
+  StringRef name = getISA().name;
+  EXPECT_EQ(isMeasured, name != "portable" && !name.starts_with("neon"));
+}
+
+TEST_P(CostModel, ZerosPayUntilAllCodesAreFaster) {
+  const std::string of = ", of = quant<i8, group = [*, *, *], scale = f32>>";
+  const std::string block =
+      "sparse<block<1x16>, nnz = " + std::to_string(kSize * kSize / 16 / 5) +
+      of;
+  const std::string pairs =
+      "sparse<nm<2:4>, of = quant<i8, group = [*, 1], scale = f32>>";
+  for (double m : {1, 4, 16, 128, 512}) {
+    // At worst zeros are put back.
+    EXPECT_LE(get(m, block, true), get(m, int8, true)) << m;
+    EXPECT_LE(get(m, pairs, true), get(m, int8, true)) << m;
   }
 }
 
 TEST_P(CostModel, FewBitsPayForFewRows) {
+  EXPECT_LT(get(1, int4, true), 0.75 * get(1, dense));
+  // Narrow vectors take as long to make floats of codes as memory to give
+  // floats.
+  if (getISA().vectorBits < 512)
+    return;
   EXPECT_LT(get(1, int4), 0.7 * get(1, dense));
-  EXPECT_LT(get(1, int4, true), get(1, dense));
   EXPECT_LT(get(1, int4), get(1, int8) * 1.1);
 }
 
 TEST_P(CostModel, BytesPayForManyRows) {
+  // Without dot products of bytes, pairs of 16 bits are as wide as floats.
+  const KernelISA &isa = getISA();
+  if (!isa.dotU8S8 && !isa.dotS8S8)
+    return;
   double best = get(128, int8, true);
   EXPECT_LT(best, get(128, dense));
   EXPECT_LT(best, get(128, int4));
@@ -88,7 +123,7 @@ TEST_P(CostModel, SparsityPaysAboveAShare) {
   EXPECT_LT(get(128, sparse(0.05)), get(128, sparse(0.1)));
   EXPECT_LT(get(128, sparse(0.1)), get(128, dense));
   // Half of the values: as fast as what it decodes to.
-  EXPECT_GE(get(128, sparse(0.6)), 0.8 * get(128, dense));
+  EXPECT_GE(get(128, sparse(0.6)), 0.6 * get(128, dense));
 }
 
 TEST_P(CostModel, RankDecides) {
@@ -137,12 +172,21 @@ TEST_P(CostModel, CrossoverIsWhereTimesCross) {
 INSTANTIATE_TEST_SUITE_P(
     InstructionSets, CostModel,
     ::testing::Values("+avx512f,+avx512bw,+avx512vl,+avx512dq,+avx512vnni,"
-                      "+avx2,+fma,+f16c,+amx-tile,+amx-int8",
+                      "+avx512vbmi2,+avx2,+fma,+f16c,+amx-tile,+amx-int8",
                       "+avx512f,+avx512bw,+avx512vl,+avx512dq,+avx512vnni,"
                       "+avx2,+fma,+f16c",
                       "+avx512f,+avx512bw,+avx512vl,+avx512dq,+avx2,+fma,+f16c",
                       "+avxvnni,+avx2,+fma,+f16c", "+avx2,+fma,+f16c", "+sse2",
                       "", "+neon", "+neon,+dotprod", "+neon,+dotprod,+i8mm"));
+
+TEST(CostModelOfKernels, EveryInstructionSetIsTested) {
+  TargetOptions options;
+  options.triple = "x86_64-unknown-linux-gnu";
+  options.cpu = "x86-64";
+  options.features = "+avx512f,+avx512bw,+avx512vl,+avx512dq,+avx512vnni,"
+                     "+avx512vbmi2,+avx2,+fma,+f16c,+amx-tile,+amx-int8";
+  EXPECT_STREQ(selectKernelISA(options).name, "amx");
+}
 
 TEST(CostModelOfContractions, NeedsStaticShapes) {
   MLIRContext *context = &test::getContext();

@@ -481,12 +481,13 @@ TEST(BlockIntegerMatmul, PairsOfFour) {
       for (int64_t m : {0, 1, 2, 3, 33})
         op.check(*compiled, Array::random({m, k}, m + 1), what);
     }
-  // Two values and four bits of place for four weights.
+  // Two values and four bits of place for four weights, as pairs or as a bit
+  // for each.
   Matmul op{512, 1024, kToken, encoding("group = [1, *]")};
   op.transposed = true;
   auto compiled = op.compile(*getOptions(getRunnableISAs()[0]));
   ASSERT_TRUE(compiled->isClaimed());
-  EXPECT_EQ(compiled->getConstantBytes(), 512 * 1024 * 5 / 8 + 512 * 4);
+  EXPECT_LE(compiled->getConstantBytes(), 512 * 1024 * 5 / 8 + 512 * 12);
 }
 
 TEST(BlockIntegerMatmul, BinaryWeightsStayBits) {
