@@ -29,8 +29,8 @@ TEST(BitMatmul, OddShapes) {
   for (const std::string &isa : getRunnableISAs()) {
     bool isBest = isa == getRunnableISAs()[0];
     for (int64_t n : {1, 65, 130})
-      for (int64_t k : {1, 32, 33, 1100}) {
-        if (!isBest && (n + k) % 5)
+      for (int64_t k : {1, 33, 1100}) {
+        if (!isBest && (n != 65 || k != 1100))
           continue;
         Matmul op{n, k, kBit, kBinary};
         op.init = Init(k % 3);
@@ -84,7 +84,8 @@ TEST(BitMatmul, Encodings) {
 
 TEST(BitMatmul, Extremes) {
   // All bits set in long sums, which counts in bytes have to hold.
-  for (const std::string &isa : getRunnableISAs()) {
+  for (const std::string &isa :
+       {getRunnableISAs().front(), getRunnableISAs().back()}) {
     constexpr int64_t k = 65536;
     Matmul op{16, k, "quant<ui2, group = [*, *], scale = f32>",
               quant("ui2", "ui2")};
