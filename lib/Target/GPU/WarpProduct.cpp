@@ -139,10 +139,11 @@ compress::device::chooseProductKernel(ContractOp op,
   for (unsigned d : loops.m)
     fewRows &= !ShapedType::isDynamic(extents[d]);
   if (fewRows && m <= kManyRows && sum >= device.warp.lanes)
+    // Neighbours in a word are found once.
     consider(ProductKernel::Vector,
-             std::max(memory * 1.25, products / m *
-                                         (right.ops + m * (left.ops + 2)) /
-                                         peaks.floatOps));
+             std::max(memory * 1.25,
+                      products / m * (right.ops * 0.75 + m * (left.ops + 2)) /
+                          peaks.floatOps));
   using MatrixElement = MatrixInstruction::Element;
   auto considerMatrix = [&](const MatrixInstruction &matrix) {
     if (sum < matrix.k / 2 || m < 2 || n < 2)
