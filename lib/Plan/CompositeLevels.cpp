@@ -215,8 +215,12 @@ static ParsedEncoding parseRows(StringRef level, StringRef term,
       return llvm::createStringError(
           "%lld inputs are no whole structures of %lld", (long long)inputs,
           (long long)size);
-    return makeSparse(type, role, SparsePattern::Channels, {axis},
-                      getShare(kept, inputs / size) * size, values);
+    int64_t left = getShare(kept, inputs / size);
+    if (left == inputs / size)
+      return llvm::createStringError("of %lld inputs none can be removed",
+                                     (long long)inputs);
+    return makeSparse(type, role, SparsePattern::Channels, {axis}, left * size,
+                      values);
   };
   return encoding;
 }
