@@ -74,7 +74,8 @@ struct PlanSubject {
   llvm::function_ref<llvm::Expected<double>(const Site &, const Level &)>
       timeSite;
   /// Seconds of all that shrinks with a level that removes inputs of the site,
-  /// before (true) or after; nothing where nothing else does.
+  /// before (true) or after; nothing where nothing else does, or nothing can be
+  /// timed.
   llvm::function_ref<llvm::Expected<std::optional<double>>(const Site &,
                                                            const Level &, bool)>
       timeGroup;

@@ -135,6 +135,8 @@ llvm::Expected<double> Compilation::timeSite(const Site &site,
 
 llvm::Expected<std::optional<double>>
 Compilation::timeGroup(const Site &site, const Level &removal, bool isFloat) {
+  if (!getUntimedReason().empty())
+    return std::nullopt;
   auto samples = getTimedSamples();
   if (!samples)
     return samples.takeError();

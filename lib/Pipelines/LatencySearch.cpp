@@ -38,6 +38,47 @@ static double getPredictedScale(const SiteChoices &row, ArrayRef<Level> levels,
   return 1;
 }
 
+llvm::Expected<double> LatencySearch::getShrinkable(const Site &site,
+                                                    const SiteChoices &row,
+                                                    double asFloat) {
+  double seconds = 0;
+  for (auto [choice, level] : llvm::zip_equal(row.choices, request.levels))
+    if (level.removesInputs() && choice.excluded.empty()) {
+      auto group = subject.timeGroup(site, level, /*isFloat=*/true);
+      if (!group)
+        return group.takeError();
+      seconds = std::max(seconds, group->value_or(asFloat) - asFloat);
+    }
+  return seconds;
+}
+
+llvm::Expected<bool> LatencySearch::timeRemoval(const Site &site,
+                                                const Level &level,
+                                                const SiteChoices &row,
+                                                double whole, Choice &choice) {
+  auto after = subject.timeGroup(site, level, /*isFloat=*/false);
+  if (!after)
+    return after.takeError();
+  if (*after) {
+    // Groups of other removals at this site may be larger.
+    auto own = subject.timeGroup(site, level, /*isFloat=*/true);
+    if (!own)
+      return own.takeError();
+    choice.costs.back() = whole - std::min(whole, **own) + **after;
+    return true;
+  }
+  // Gathering what is left takes longer than it saves.
+  if (llvm::any_of(llvm::zip_equal(row.choices, request.levels),
+                   [](const auto &other) {
+                     return std::get<0>(other).excluded.empty() &&
+                            !std::get<1>(other).removesInputs();
+                   }))
+    choice.excluded = subject.untimed.empty()
+                          ? "its inputs are computed for others too"
+                          : "what computes its inputs cannot be timed here";
+  return false;
+}
+
 llvm::Error LatencySearch::addSeconds(Problem &problem) {
   auto timed = subject.timePlan(nullptr);
   if (!timed)
@@ -58,59 +99,39 @@ llvm::Error LatencySearch::addSeconds(Problem &problem) {
     if (!asFloat)
       return asFloat.takeError();
     sites += *asFloat;
-    // With removed inputs, what computes them takes less time. It is counted
-    // here, with the site that removes them: float without a removal, whatever
-    // else makes it faster is counted where its weights are.
-    double before = 0;
-    for (auto [choice, level] : llvm::zip_equal(row.choices, request.levels))
-      if (level.removesInputs() && choice.excluded.empty()) {
-        auto group = subject.timeGroup(site, level, /*isFloat=*/true);
-        if (!group)
-          return group.takeError();
-        before = std::max(before, group->value_or(*asFloat) - *asFloat);
-      }
-    sites += before;
+    auto before = getShrinkable(site, row, *asFloat);
+    if (!before)
+      return before.takeError();
+    sites += *before;
     for (auto [choice, level] : llvm::zip_equal(row.choices, request.levels)) {
-      choice.costs.push_back(before + *asFloat);
+      choice.costs.push_back(*before + *asFloat);
       if (!choice.excluded.empty() || level.isNone())
         continue;
       if (level.removesInputs()) {
-        auto after = subject.timeGroup(site, level, /*isFloat=*/false);
-        if (!after)
-          return after.takeError();
-        if (*after) {
-          // Groups of other removals at this site may be larger.
-          auto own = subject.timeGroup(site, level, /*isFloat=*/true);
-          if (!own)
-            return own.takeError();
-          choice.costs.back() =
-              before + *asFloat - std::min(before + *asFloat, **own) + **after;
+        auto isKnown =
+            timeRemoval(site, level, row, *before + *asFloat, choice);
+        if (!isKnown)
+          return isKnown.takeError();
+        if (*isKnown) {
           ++numTimed;
-          continue;
-        }
-        // Gathering what is left takes longer than it saves.
-        if (llvm::any_of(llvm::zip_equal(row.choices, request.levels),
-                         [](const auto &other) {
-                           return std::get<0>(other).excluded.empty() &&
-                                  !std::get<1>(other).removesInputs();
-                         })) {
-          choice.excluded = "its inputs are computed for others too";
           continue;
         }
       } else if (predicted && isBeaten(problem, row, choice, *predicted)) {
         // Nobody will choose it, so its time need not be known well.
         double scale =
             getPredictedScale(row, request.levels, *predicted, *asFloat);
-        choice.costs.back() = before + choice.costs[*predicted] * scale;
+        choice.costs.back() = *before + choice.costs[*predicted] * scale;
         ++numPredicted;
         continue;
       }
+      if (!choice.excluded.empty())
+        continue;
       ++numTimed;
       auto time = subject.timeSite(site, level);
       if (!time)
         choice.excluded = llvm::toString(time.takeError());
       else
-        choice.costs.back() = before + *time;
+        choice.costs.back() = *before + *time;
     }
     bar.update(index + 1);
   }

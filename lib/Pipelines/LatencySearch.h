@@ -36,6 +36,17 @@ public:
       llvm::function_ref<llvm::Expected<Assignment>(const Problem &)> solve);
 
 private:
+  /// Seconds of all that computes inputs of a site for it alone, and shrinks
+  /// with levels that remove some. Counted with this site: float without a
+  /// removal; whatever else makes it faster is counted where its weights are.
+  llvm::Expected<double> getShrinkable(const Site &site, const SiteChoices &row,
+                                       double asFloat);
+  /// The time of a level that removes inputs; `whole`: of the site and what
+  /// shrinks, as floats. False where nothing else shrinks; a level that may be
+  /// left out is then excluded.
+  llvm::Expected<bool> timeRemoval(const Site &site, const Level &level,
+                                   const SiteChoices &row, double whole,
+                                   Choice &choice);
   /// Whether the plan keeps the limit when it is timed.
   llvm::Expected<bool> check(const Problem &problem, const Assignment &found);
   llvm::Error getInfeasible() const;

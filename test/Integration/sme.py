@@ -59,7 +59,7 @@ error = np.abs(first - here).max() / np.abs(here).max()
 print(f"{name}, {level}: error {error:.2e}")
 # Floats are summed in another order; a rounded activation may then fall to the
 # other side.
-assert error < (5e-2 if level == "int8-dynamic" else 2e-5), error
+assert error < (2e-2 if level == "int8-dynamic" else 1e-5), error
 agree = (first.argmax(-1) == here.argmax(-1)).mean()
 assert agree > 0.98, agree
 if name == "charlm":
