@@ -48,7 +48,7 @@ llvm::Error LatencySearch::addSeconds(Problem &problem) {
   seconds = problem.costs.size();
   problem.costs.push_back({"seconds"});
   Level none = llvm::cantFail(Level::parse("f32"));
-  double sites = 0;
+  double sites = 0, again = 0;
   std::optional<Quantity> predicted = problem.lookupCost(kPredictedSeconds);
   size_t numTimed = 0, numPredicted = 0;
   ProgressBar bar("time", problem.sites.size());
@@ -70,6 +70,7 @@ llvm::Error LatencySearch::addSeconds(Problem &problem) {
         before = std::max(before, group->value_or(*asFloat) - *asFloat);
       }
     sites += before;
+    again += before;
     for (auto [choice, level] : llvm::zip_equal(row.choices, request.levels)) {
       choice.costs.push_back(before + *asFloat);
       if (!choice.excluded.empty() || level.isNone())
@@ -120,7 +121,7 @@ llvm::Error LatencySearch::addSeconds(Problem &problem) {
     problem.setLimit(seconds, limit - rest);
   notes.push_back(
       "--max-latency: the float model takes " + formatDuration(whole) +
-      ", of which its sites, timed alone, " + formatDuration(sites));
+      ", of which its sites, timed alone, " + formatDuration(sites - again));
   if (numPredicted)
     notes.push_back("--max-latency: " + std::to_string(numTimed) +
                     " times of levels at sites were measured; " +
