@@ -89,7 +89,7 @@ llvm::Error LatencySearch::addSeconds(Problem &problem) {
   seconds = problem.costs.size();
   problem.costs.push_back({"seconds"});
   Level none = llvm::cantFail(Level::parse("f32"));
-  double sites = 0;
+  double sites = 0, again = 0;
   std::optional<Quantity> predicted = problem.lookupCost(kPredictedSeconds);
   size_t numTimed = 0, numPredicted = 0;
   ProgressBar bar("time", problem.sites.size());
@@ -103,6 +103,7 @@ llvm::Error LatencySearch::addSeconds(Problem &problem) {
     if (!before)
       return before.takeError();
     sites += *before;
+    again += *before;
     for (auto [choice, level] : llvm::zip_equal(row.choices, request.levels)) {
       choice.costs.push_back(*before + *asFloat);
       if (!choice.excluded.empty() || level.isNone())
@@ -142,7 +143,7 @@ llvm::Error LatencySearch::addSeconds(Problem &problem) {
   if (subject.untimed.empty())
     notes.push_back(
         "--max-latency: the float model takes " + formatDuration(whole) +
-        ", of which its sites, timed alone, " + formatDuration(sites));
+        ", of which its sites, timed alone, " + formatDuration(sites - again));
   else
     notes.push_back(
         "--max-latency: times are predicted from nominal figures, not "

@@ -12,17 +12,20 @@
 // CLAIM: dlti.target_system_spec
 // CLAIM: func.func @main_graph
 // CLAIM-NOT: compress.contract
-// CLAIM: compress.kernel @compress_rt_conv_f32 stateful
+// CLAIM: compress.kernel @compress_pack_conv_f32_
+// CLAIM: compress.kernel @compress_conv_f32_
 // The padding became the kernel's own.
 // CLAIM-NOT: tensor.pad
 
 // The reference target claims nothing.
 // REF: compress.contract
 
-// PREPARE: func.func private @compress_prepare() -> tensor<4x3x3x3xf32>
-// PREPARE: func.func @main_graph(%{{.*}}: tensor<?x3x8x8xf32>, %[[W:.*]]: tensor<4x3x3x3xf32> {{.*}}compress.role = "prepared"
+// PREPARE: func.func private @compress_prepare() -> tensor<[[SIZE:[0-9]+]]xf32>
+// PREPARE: compress.decode
+// PREPARE: compress.kernel @compress_pack_conv_f32_
+// PREPARE: func.func @main_graph(%{{.*}}: tensor<?x3x8x8xf32>, %[[W:.*]]: tensor<[[SIZE]]xf32> {{.*}}compress.role = "prepared"
 // PREPARE-NOT: compress.decode
-// PREPARE: compress.kernel @compress_rt_conv_f32 stateful ins(%{{.*}}, %[[W]],
+// PREPARE: compress.kernel @compress_conv_f32_{{[a-z0-9_]+}} ins(%{{.*}}, %[[W]] :
 
 // LLVM: llvm.func @compress_entry
 // LLVM-NOT: unrealized_conversion_cast
