@@ -42,8 +42,12 @@ def available(name):
 
 def missing_notes():
     """One line for each optional runtime that is not measured."""
-    return [f"{name}: not installed, not measured"
-            for name in OPTIONAL if not available(name)]
+    reasons = {name: "not built (ninja benchmark, where there is oneDNN)"
+               if name.startswith("onednn") else "not installed"
+               for name in OPTIONAL if not available(name)}
+    return [f"{name}: {reason}, not measured"
+            for name, reason in reasons.items()] + [
+                "llama.cpp: no peer for its formats, not measured"]
 
 
 @contextlib.contextmanager
