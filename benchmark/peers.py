@@ -27,7 +27,8 @@ TOOLS = "COMPRESS_BENCHMARK_TOOLS"
 
 def onednn_library():
     """Built by `ninja benchmark` where the runtime uses oneDNN."""
-    return os.path.join(os.path.dirname(find_compiler(os.environ.get(TOOLS))), "..", "lib",
+    compiler = find_compiler(os.environ.get(TOOLS))
+    return os.path.join(os.path.dirname(compiler), "..", "lib",
                         "compress-onednn-peer.so")
 
 
