@@ -2,9 +2,10 @@
 #===- search.py - what searching gains over one level everywhere -------------#
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #===---------------------------------------------------------------------------#
-"""Search plans for a grid of sizes in four spaces of levels (bits, sparsity,
-rank, and joint: those, their products and their sums), run each plan that is
-found, and compare sizes at equal loss and losses at equal size.
+"""Search plans for a grid of sizes in five spaces of levels (bits, sparsity,
+rank, coded: bits with an entropy code, and joint: those, their products and
+their sums), run each plan that is found, and compare sizes at equal loss and
+losses at equal size.
 
 Each seed calibrates with another half of the calibration samples. All plans
 come from compress-compile: with --frontier it gives, for each size, the plan
@@ -36,8 +37,14 @@ PRODUCTS = ["sparse-50%+int8", "sparse-75%+int8", "sparse-50%+kmeans4-row",
             "lowrank-0.25+kmeans4-row"]
 SUMS = ["kmeans3-row+outliers-1%", "kmeans2-row+outliers-1%",
         "kmeans2-row+lowrank-r4"]
-SPACES = {"bits": BITS, "sparsity": SPARSITY, "rank": RANK,
-          "joint": BITS + SPARSITY + RANK + PRODUCTS + SUMS}
+# Fixed lengths waste what absmax ranges leave rare: with a lossless code over
+# them, more bits of one scale per channel pay.
+CODED = ([f"int{bits}+rans" for bits in (8, 7, 6, 5, 4, 3)]
+         + [f"int{bits}-g128+rans" for bits in (6, 5, 4, 3)])
+SPACES = {"bits": BITS, "sparsity": SPARSITY, "rank": RANK, "coded": CODED,
+          "joint": BITS + SPARSITY + RANK + PRODUCTS + SUMS + CODED}
+# The families whose best uniform plan is compared with; bits with a lossless
+# code are two encodings already, and are listed apart.
 FAMILIES = ("bits", "sparsity", "rank")
 
 NAMED = {"digits": ("digits.onnx", "calib.npz", "test.npz"),
@@ -182,8 +189,8 @@ def get_figures(curves, most):
     """For each kind of plan, ratios to the joint plan: of each seed the
     geometric mean over the plans, then the spread of the seeds."""
     figures = {}
-    names = (["best uniform"] + [f"uniform {f}" for f in FAMILIES]
-             + ["best mixed"] + [f"mixed {f}" for f in FAMILIES])
+    names = (["best uniform"] + [f"uniform {f}" for f in FAMILIES + ("coded",)]
+             + ["best mixed"] + [f"mixed {f}" for f in FAMILIES + ("coded",)])
     for name in names:
         sizes, losses, everything = [], [], []
         for seed in sorted(curves):
@@ -238,8 +245,8 @@ def print_figures(report):
 
 def tabulate(curves, shares, whole):
     """The least loss of each kind of plan within each size."""
-    columns = ["best uniform", "mixed bits", "mixed sparsity", "mixed rank",
-               "mixed joint"]
+    columns = ["best uniform", "uniform coded", "mixed bits", "mixed sparsity",
+               "mixed rank", "mixed coded", "mixed joint"]
     sizes = []
     for share in shares:
         losses = {}
@@ -289,7 +296,7 @@ def parse_arguments():
     parser.add_argument("--seeds", type=int, default=5,
                         help="calibration subsets (default 5)")
     parser.add_argument("--spaces", default=",".join(SPACES),
-                        help="what to search (default: all four)")
+                        help="what to search (default: all five)")
     parser.add_argument("--share", type=float, default=0.5,
                         help="of the calibration samples in each (default 0.5)")
     parser.add_argument("--metric", choices=("error", "drop"),
