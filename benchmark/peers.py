@@ -27,7 +27,8 @@ TOOLS = "COMPRESS_BENCHMARK_TOOLS"
 
 def onednn_library():
     """Built by `ninja benchmark` where the runtime uses oneDNN."""
-    return os.path.join(os.path.dirname(find_compiler(os.environ.get(TOOLS))), "..", "lib",
+    compiler = find_compiler(os.environ.get(TOOLS))
+    return os.path.join(os.path.dirname(compiler), "..", "lib",
                         "compress-onednn-peer.so")
 
 
@@ -42,8 +43,12 @@ def available(name):
 
 def missing_notes():
     """One line for each optional runtime that is not measured."""
-    return [f"{name}: not installed, not measured"
-            for name in OPTIONAL if not available(name)]
+    reasons = {name: "not built (ninja benchmark, where there is oneDNN)"
+               if name.startswith("onednn") else "not installed"
+               for name in OPTIONAL if not available(name)}
+    return [f"{name}: {reason}, not measured"
+            for name, reason in reasons.items()] + [
+                "llama.cpp: no peer for its formats, not measured"]
 
 
 @contextlib.contextmanager

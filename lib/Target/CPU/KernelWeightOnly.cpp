@@ -261,7 +261,8 @@ static int64_t getDirectRows(const WeightOnlyGEMM &gemm) {
     many = isWide ? KernelKind::WideTableMany : KernelKind::TableMany;
   } else if (layout.isBytes()) {
     few = layout.isFloat() ? KernelKind::SmallFloatFew : KernelKind::BytesFew;
-    many = layout.isFloat() ? KernelKind::SmallFloatMany : KernelKind::BytesMany;
+    many =
+        layout.isFloat() ? KernelKind::SmallFloatMany : KernelKind::BytesMany;
   }
   return getMostFewRows(*gemm.isa, few, many,
                         KernelWork::dense(few, 1, gemm.n, gemm.k, layout.width),
