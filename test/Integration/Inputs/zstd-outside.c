@@ -1,7 +1,7 @@
 /* A libzstd for a machine that is emulated where only this one has the real
- * library: frames go through a pipe to a process that has it, and what they hold
- * comes back. Pipes are ZSTD_REQUESTS and ZSTD_ANSWERS; a request is two sizes,
- * of the frame and of what is expected, then the frame. */
+ * library: frames go through a pipe to a process that has it, and what they
+ * hold comes back. Pipes are ZSTD_REQUESTS and ZSTD_ANSWERS; a request is two
+ * sizes, of the frame and of what is expected, then the frame. */
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>

@@ -51,12 +51,12 @@ struct MatrixInstruction {
   /// Whether of each four consecutive k of a row of a two are stored, so that
   /// the columns of a are those stored. A last word of a says which, as PTX
   /// does: four bits for each four of k, the lower two the first position.
-  ///  - 16 bits an element: of row lane / 4 in the lower half of the word,
-  ///  eight
-  ///    rows later in the upper one; of the first 16 of k in lanes 4 i, of the
-  ///    others in lanes 4 i + 1.
+  ///  - 16 bits an element: of row lane / 4 in the lower half of the word, of
+  ///    eight rows later in the upper one; of the first 16 of k in lanes 4 i,
+  ///    of the others in lanes 4 i + 1.
   ///  - 8 bits: of one row and 32 of k. Lanes 4 i and 4 i + 1 have the first
   ///    32, of row i and of eight rows later; the next two lanes the others.
+  ///    No device has confirmed this yet.
   bool isSparse = false;
   /// The instruction itself; null to compute the same step by step.
   std::function<llvm::SmallVector<mlir::Value>(
