@@ -172,8 +172,11 @@ struct SerializeSPIRV
     populateMathToSPIRVPatterns(types, patterns);
     populateMemRefToSPIRVPatterns(types, patterns);
     auto target = SPIRVConversionTarget::get(env);
+    Location loc = kernel.getLoc();
     if (failed(applyFullConversion(kernel, *target, std::move(patterns))))
-      return failure();
+      return emitError(loc, "kernel @")
+             << name << " cannot be written in SPIR-V for Vulkan "
+             << (hasDots ? "1.3" : "1.1");
     // The conversion put a new module where the old one was.
     spirv::ModuleOp converted;
     for (auto op : module.getOps<spirv::ModuleOp>())
@@ -189,7 +192,7 @@ struct SerializeSPIRV
     spirv::SerializationOptions serialization;
     serialization.emitSymbolName = false;
     if (failed(spirv::serialize(converted, words, serialization)))
-      return failure();
+      return emitError(loc, "SPIR-V of kernel @") << name << " is not valid";
     converted.erase();
     return success();
   }

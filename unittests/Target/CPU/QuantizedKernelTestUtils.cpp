@@ -284,7 +284,7 @@ void Compiled::compile(const TargetOptions &options, TypeRange inputs,
     walkAndApplyPatterns(function, frozen);
   } while (usesRules && applyContractRulesOnce(function));
   claimed = true;
-  function.walk([&](KernelOp) { ++numKernels; });
+  function.walk([&](KernelOp op) { kernels.push_back(op.getCallee().str()); });
   module->walk([&](ContractOp) { claimed = false; });
   ASSERT_TRUE(succeeded(verify(*module)));
   module->walk([&](arith::ConstantOp op) {

@@ -81,7 +81,13 @@ public:
   /// Whether the contraction became kernels.
   bool isClaimed() const { return claimed; }
   /// How many calls of kernels there are.
-  unsigned getNumKernels() const { return numKernels; }
+  unsigned getNumKernels() const { return kernels.size(); }
+  /// Whether one of these has a name that starts so.
+  bool hasKernel(llvm::StringRef prefix) const {
+    return llvm::any_of(kernels, [&](llvm::StringRef name) {
+      return name.starts_with(prefix);
+    });
+  }
   /// Bytes of all constants of the claimed module.
   int64_t getConstantBytes() const { return constantBytes; }
   Array operator()(const std::vector<Array> &inputs) const;
@@ -99,7 +105,7 @@ private:
   struct Impl;
   std::unique_ptr<Impl> impl;
   bool claimed = false;
-  unsigned numKernels = 0;
+  std::vector<std::string> kernels;
   int64_t constantBytes = 0;
   unsigned resultRank;
 };
