@@ -374,6 +374,8 @@ def main():
     except ImportError as error:
         raise BenchmarkError(f"{error}: install requirements.txt") from error
     compiler = find_compiler(options.bin)
+    if options.bin:
+        os.environ[peer_tools.TOOLS] = options.bin
     before = machine()
     with tempfile.TemporaryDirectory() as scratch:
         if options.keep:
