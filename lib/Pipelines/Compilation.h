@@ -106,6 +106,10 @@ private:
   llvm::Expected<std::optional<double>>
   timeGroup(const Site &site, const Level &removal, bool isFloat);
   llvm::Expected<SiteTimer *> getTimer(TimedSample &sample);
+  /// The weighted sum over the samples; nothing where one of them has none.
+  llvm::Expected<std::optional<double>> sumOverSamples(
+      llvm::function_ref<llvm::Expected<std::optional<double>>(SiteTimer &)>
+          getSeconds);
   /// What the target predicts; nothing where it cannot.
   llvm::Expected<std::optional<double>> predictSite(const Site &site,
                                                     const Level &level);

@@ -113,10 +113,9 @@ llvm::Expected<double> Compilation::predictOrFail(const Site &site,
       "', and nothing can be timed: " + getUntimedReason());
 }
 
-llvm::Expected<double> Compilation::timeSite(const Site &site,
-                                             const Level &level) {
-  if (!getUntimedReason().empty())
-    return predictOrFail(site, level);
+llvm::Expected<std::optional<double>> Compilation::sumOverSamples(
+    llvm::function_ref<llvm::Expected<std::optional<double>>(SiteTimer &)>
+        getSeconds) {
   auto samples = getTimedSamples();
   if (!samples)
     return samples.takeError();
@@ -125,32 +124,34 @@ llvm::Expected<double> Compilation::timeSite(const Site &site,
     auto timer = getTimer(sample);
     if (!timer)
       return timer.takeError();
-    auto own = (*timer)->getSeconds(site, level);
-    if (!own)
-      return own.takeError();
-    seconds += sample.weight * *own;
+    auto own = getSeconds(**timer);
+    if (!own || !*own)
+      return own;
+    seconds += sample.weight * **own;
   }
   return seconds;
+}
+
+llvm::Expected<double> Compilation::timeSite(const Site &site,
+                                             const Level &level) {
+  if (!getUntimedReason().empty())
+    return predictOrFail(site, level);
+  auto seconds = sumOverSamples(
+      [&](SiteTimer &timer) -> llvm::Expected<std::optional<double>> {
+        return timer.getSeconds(site, level);
+      });
+  if (!seconds)
+    return seconds.takeError();
+  return **seconds;
 }
 
 llvm::Expected<std::optional<double>>
 Compilation::timeGroup(const Site &site, const Level &removal, bool isFloat) {
   if (!getUntimedReason().empty())
     return std::nullopt;
-  auto samples = getTimedSamples();
-  if (!samples)
-    return samples.takeError();
-  double seconds = 0;
-  for (TimedSample &sample : *samples) {
-    auto timer = getTimer(sample);
-    if (!timer)
-      return timer.takeError();
-    auto own = (*timer)->getGroupSeconds(site, removal, isFloat);
-    if (!own || !*own)
-      return own;
-    seconds += sample.weight * **own;
-  }
-  return seconds;
+  return sumOverSamples([&](SiteTimer &timer) {
+    return timer.getGroupSeconds(site, removal, isFloat);
+  });
 }
 
 llvm::Expected<std::optional<double>>
@@ -158,20 +159,14 @@ Compilation::predictSite(const Site &site, const Level &level) {
   auto samples = getTimedSamples();
   if (!samples)
     return samples.takeError();
-  double seconds = 0;
-  for (TimedSample &sample : *samples) {
-    auto timer = getTimer(sample);
-    if (!timer) {
+  for (TimedSample &sample : *samples)
+    if (auto timer = getTimer(sample); !timer) {
       // Shapes that depend on data, say: the times stay unknown.
       llvm::consumeError(timer.takeError());
       return std::nullopt;
     }
-    auto own = (*timer)->predictSeconds(site, level);
-    if (!own || !*own)
-      return own;
-    seconds += sample.weight * **own;
-  }
-  return seconds;
+  return sumOverSamples(
+      [&](SiteTimer &timer) { return timer.predictSeconds(site, level); });
 }
 
 llvm::Error Compilation::predictSites(MutableArrayRef<SiteResult> results) {

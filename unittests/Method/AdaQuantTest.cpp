@@ -4,75 +4,23 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "compress/Dialect/Compress/IR/Encoding.h"
-#include "compress/Method/Method.h"
-#include "mlir/AsmParser/AsmParser.h"
-#include "gtest/gtest.h"
-#include <random>
+#include "LayerTestUtils.h"
 
 using namespace mlir;
 using namespace compress;
 
 namespace {
 
-struct Layout {
-  const char *encoding;
-  SmallVector<int64_t> shape, outputAxes, reductionAxes;
+struct Layout : test::Layout {
   /// Sets of inputs of a grouped convolution.
   int64_t sets = 1;
 };
 
-class AdaQuantTest : public ::testing::Test {
+class AdaQuantTest : public test::LayerTest {
 protected:
-  AdaQuantTest() { context.loadDialect<CompressDialect>(); }
-
-  /// Inputs of a few directions, as those of layers are, and some noise.
   LayerInputs makeInputs(int64_t channels, int64_t rows) {
-    std::mt19937 mixer(2);
-    int64_t directions = std::max<int64_t>(channels / 4, 1);
-    std::vector<float> mixing(channels * directions);
-    for (float &value : mixing)
-      value = normal(mixer);
-    LayerInputs inputs;
-    inputs.channels = channels;
-    inputs.rows = rows;
-    inputs.total = double(rows);
-    inputs.values.resize(channels * rows);
-    std::vector<float> source(directions);
-    for (int64_t r = 0; r < rows; ++r) {
-      for (float &value : source)
-        value = normal(engine);
-      for (int64_t c = 0; c < channels; ++c) {
-        float value = 0.3f * normal(engine);
-        for (int64_t d = 0; d < directions; ++d)
-          value += mixing[c * directions + d] * source[d];
-        inputs.values[c * rows + r] = value;
-      }
-    }
-    return inputs;
-  }
-
-  WeightRequest makeRequest(const Layout &layout) {
-    WeightRequest request;
-    request.site = "w";
-    std::string type = "!compress.tensor<";
-    int64_t count = 1;
-    for (int64_t dim : layout.shape) {
-      type += std::to_string(dim) + "x";
-      count *= dim;
-    }
-    request.type = cast<CompressedTensorType>(
-        parseType(type + "f32, " + layout.encoding + ">", &context));
-    std::vector<float> values(count);
-    for (float &value : values)
-      value = normal(engine);
-    request.weight = HostTensor::fromFloats(layout.shape,
-                                            Float32Type::get(&context), values);
-    request.role.operand = 1;
-    request.role.activation = 0;
-    request.role.outputAxes = layout.outputAxes;
-    request.role.reductionAxes = layout.reductionAxes;
-    return request;
+    return LayerTest::makeInputs(channels, rows,
+                                 std::max<int64_t>(channels / 4, 1));
   }
 
   static WeightResult run(StringRef method, const WeightRequest &request) {
@@ -108,10 +56,6 @@ protected:
     }
     return sum;
   }
-
-  MLIRContext context;
-  std::mt19937 engine{1};
-  std::normal_distribution<float> normal;
 };
 
 const Layout layouts[] = {

@@ -35,18 +35,12 @@ struct ExpandedMatmul : public OpRewritePattern<ContractOp> {
 
   LogicalResult matchAndRewrite(ContractOp op,
                                 PatternRewriter &rewriter) const override {
-    auto activation = matchActivation(op.getLhs());
-    if (!activation)
-      activation = matchActivation(op.getRhs());
-    if (!activation)
-      return rewriter.notifyMatchFailure(op, "no 8-bit activation");
-    auto product = matchSparseProduct(op);
-    if (!product || !product->weight.storedType.isInteger(8) ||
-        product->weight.k > kMaxDotLength)
-      return rewriter.notifyMatchFailure(op, "no sparse 8-bit matrix weight");
-    bool perTensor = isPerTensor(*activation);
-    if (!perTensor && !isPerRow(*activation, product->m.size()))
-      return rewriter.notifyMatchFailure(op, "groups are not rows");
+    FailureOr<SparseCodeProduct> matched = matchSparseCodeProduct(op, rewriter);
+    if (failed(matched))
+      return failure();
+    const SparseProduct *product = &matched->product;
+    const Activation *activation = &matched->activation;
+    bool perTensor = matched->perTensor;
     if (isCalibrating() || !isFasterExpanded(op, *product))
       return rewriter.notifyMatchFailure(op, "what is stored is faster");
     int64_t n = product->weight.n, k = product->weight.k;

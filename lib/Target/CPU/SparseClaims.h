@@ -31,6 +31,15 @@ std::optional<SparseProduct> matchSparseProduct(ContractOp op);
 double getUsualRows(ContractOp op, const SparseProduct &product);
 /// Whether an activation has a scale for each row of the product.
 bool isPerRow(const Activation &activation, unsigned numRowAxes);
+/// Codes on both sides.
+struct SparseCodeProduct {
+  SparseProduct product;
+  Activation activation;
+  bool perTensor;
+};
+/// Or says why the contraction is none.
+mlir::FailureOr<SparseCodeProduct>
+matchSparseCodeProduct(ContractOp op, mlir::PatternRewriter &rewriter);
 /// 8-bit codes in groups of outputs where these share their inputs.
 std::optional<PackedGroups> packInGroups(const SparseProduct &product);
 

@@ -68,6 +68,25 @@ bool compress::cpu::isPerRow(const Activation &activation,
   return true;
 }
 
+FailureOr<SparseCodeProduct>
+compress::cpu::matchSparseCodeProduct(ContractOp op,
+                                      PatternRewriter &rewriter) {
+  auto activation = matchActivation(op.getLhs());
+  if (!activation)
+    activation = matchActivation(op.getRhs());
+  if (!activation)
+    return rewriter.notifyMatchFailure(op, "no 8-bit activation");
+  auto product = matchSparseProduct(op);
+  if (!product || !product->weight.storedType.isInteger(8) ||
+      product->weight.k > kMaxDotLength)
+    return rewriter.notifyMatchFailure(op, "no sparse 8-bit matrix weight");
+  bool perTensor = isPerTensor(*activation);
+  if (!perTensor && !isPerRow(*activation, product->m.size()))
+    return rewriter.notifyMatchFailure(op, "groups are not rows");
+  return SparseCodeProduct{std::move(*product), std::move(*activation),
+                           perTensor};
+}
+
 std::optional<PackedGroups>
 compress::cpu::packInGroups(const SparseProduct &product) {
   if (product.weight.k > 65536 || product.weight.n < kGroupOutputs)
@@ -201,18 +220,12 @@ struct SparseIntegerMatmul : public OpRewritePattern<ContractOp> {
 
   LogicalResult matchAndRewrite(ContractOp op,
                                 PatternRewriter &rewriter) const override {
-    auto activation = matchActivation(op.getLhs());
-    if (!activation)
-      activation = matchActivation(op.getRhs());
-    if (!activation)
-      return rewriter.notifyMatchFailure(op, "no 8-bit activation");
-    auto product = matchSparseProduct(op);
-    if (!product || !product->weight.storedType.isInteger(8) ||
-        product->weight.k > kMaxDotLength)
-      return rewriter.notifyMatchFailure(op, "no sparse 8-bit matrix weight");
-    bool perTensor = isPerTensor(*activation);
-    if (!perTensor && !isPerRow(*activation, product->m.size()))
-      return rewriter.notifyMatchFailure(op, "groups are not rows");
+    FailureOr<SparseCodeProduct> codes = matchSparseCodeProduct(op, rewriter);
+    if (failed(codes))
+      return failure();
+    const SparseProduct *product = &codes->product;
+    const Activation *activation = &codes->activation;
+    bool perTensor = codes->perTensor;
     std::optional<PackedGroups> groups = packInGroups(*product);
     std::optional<PackedSlices> packed;
     if (!groups)
