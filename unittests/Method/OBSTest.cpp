@@ -60,13 +60,10 @@ protected:
 };
 
 const Layout layouts[] = {
-    {"sparse<channels<0>, nnz = 24, of = f32>", {48, 20}, {1}, {0}, "1"},
-    {"sparse<channels<1>, nnz = 24, of = f32>", {20, 48}, {0}, {1}, "1"},
-    {"sparse<channels<0>, nnz = 24, of = f32>", {48, 20}, {1}, {0}, "8"},
-    {"sparse<channels<1>, nnz = 11, of = f32>",
-     {6, 22, 3, 2},
-     {0},
-     {1, 2, 3},
+    {{"sparse<channels<0>, nnz = 24, of = f32>", {48, 20}, {1}, {0}}, "1"},
+    {{"sparse<channels<1>, nnz = 24, of = f32>", {20, 48}, {0}, {1}}, "1"},
+    {{"sparse<channels<0>, nnz = 24, of = f32>", {48, 20}, {1}, {0}}, "8"},
+    {{"sparse<channels<1>, nnz = 11, of = f32>", {6, 22, 3, 2}, {0}, {1, 2, 3}},
      "1"},
 };
 
