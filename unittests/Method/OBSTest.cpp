@@ -138,8 +138,8 @@ TEST_F(OBSTest, IsTheLeastSquaresSolutionOfWhatIsKept) {
 
 TEST_F(OBSTest, RemovesWhatOthersCanReplace) {
   // Inputs 0 and 1 are equal: one of them goes, and its weight to the other.
-  Layout layout{
-      "sparse<channels<0>, nnz = 2, of = f32>", {3, 2}, {1}, {0}, "1"};
+  Layout layout{{"sparse<channels<0>, nnz = 2, of = f32>", {3, 2}, {1}, {0}},
+                "1"};
   WeightRequest request = makeRequest(layout);
   LayerInputs inputs = makeInputs(3, 200);
   for (int64_t r = 0; r < inputs.rows; ++r)
