@@ -5,7 +5,9 @@
 """Search plans for a grid of sizes in five spaces of levels (bits, sparsity,
 rank, coded: bits with an entropy code, and joint: those, their products and
 their sums), run each plan that is found, and compare sizes at equal loss and
-losses at equal size.
+losses at equal size. "At equal loss" is read in two ways: at the losses that the
+plans compared with have, where the joint curve is interpolated, and within given
+limits on the loss, where the smallest plan that keeps each is taken of either.
 
 Each seed calibrates with another half of the calibration samples. All plans
 come from compress-compile: with --frontier it gives, for each size, the plan
@@ -50,6 +52,7 @@ FAMILIES = ("bits", "sparsity", "rank")
 NAMED = {"digits": ("digits.onnx", "calib.npz", "test.npz"),
          "charlm": ("charlm.onnx", "calib.npz", "valid.npz")}
 BUDGETS = "6%,8%,10%,12.5%,16%,20%,28%,40%,60%"
+LIMITS = "0.5%,1%,2%,5%,10%,20%"
 
 EPILOG = """\
 examples:
@@ -159,6 +162,22 @@ def compare(reference, curve, most):
     return rows
 
 
+def get_smallest(curve, limit):
+    """Bytes of the smallest plan that loses at most this."""
+    return min((size for size, loss in curve if loss <= limit), default=None)
+
+
+def compare_within(reference, curve, limits):
+    """By limit on the loss: bytes of the smallest plan of each, where both have
+    one."""
+    rows = {}
+    for limit in limits:
+        sizes = get_smallest(reference, limit), get_smallest(curve, limit)
+        if all(sizes):
+            rows[limit] = sizes
+    return rows
+
+
 def get_curves(runs, metric):
     """By seed and name: the uniform and mixed curves of each family, the best
     of all families, and the joint one."""
@@ -185,18 +204,25 @@ def summarize(values):
             "max": max(values), "seeds": len(values)}
 
 
-def get_figures(curves, most):
+def get_figures(curves, most, limits):
     """For each kind of plan, ratios to the joint plan: of each seed the
-    geometric mean over the plans, then the spread of the seeds."""
+    geometric mean over the plans or limits, then the spread of the seeds."""
     figures = {}
     names = (["best uniform"] + [f"uniform {f}" for f in FAMILIES + ("coded",)]
              + ["best mixed"] + [f"mixed {f}" for f in FAMILIES + ("coded",)])
     for name in names:
         sizes, losses, everything = [], [], []
+        within, by_limit = [], {}
         for seed in sorted(curves):
             own = curves[seed]
             if not own.get(name) or not own.get("mixed joint"):
                 continue
+            known = compare_within(own[name], own["mixed joint"], limits)
+            if known:
+                within.append(geometric_mean([a / b for a, b
+                                              in known.values()]))
+            for limit, (a, b) in known.items():
+                by_limit.setdefault(limit, []).append((a, b))
             rows = compare(own[name], own["mixed joint"], most)
             everything += rows
             for values, at in ((sizes, 2), (losses, 3)):
@@ -205,6 +231,11 @@ def get_figures(curves, most):
                     values.append(geometric_mean(known))
         figures[name] = {
             "size_ratio": summarize(sizes), "loss_ratio": summarize(losses),
+            "within_ratio": summarize(within),
+            "limits": [{"limit": limit, "seeds": len(pairs),
+                        "bytes": geometric_mean([a for a, _ in pairs]),
+                        "joint_bytes": geometric_mean([b for _, b in pairs])}
+                       for limit, pairs in sorted(by_limit.items())],
             "plans": len(everything),
             "compared": [sum(1 for row in everything if row[at])
                          for at in (2, 3)]}
@@ -222,15 +253,26 @@ def print_figures(report):
     figures = report["figures"]
     print(f"{report['model']}: loss is {report['loss']}, at most "
           f"{report['max_loss']:.0%}; {report['seeds']} seeds")
-    print_cells(["plans", "bytes at equal loss", "loss at equal bytes", "plans",
-                 "compared"],
+    print_cells(["plans", "bytes at equal loss", "bytes within a loss",
+                 "loss at equal bytes", "plans", "compared"],
                 [[name, show_ratio(row["size_ratio"]),
+                  show_ratio(row["within_ratio"]),
                   show_ratio(row["loss_ratio"]), str(row["plans"]),
                   "{} {}".format(*row["compared"])]
                  for name, row in figures.items()], 1)
     print("over those of the joint plan: mean (least to greatest of the "
           "seeds); compared: plans\nwithin the range of the joint ones, by "
-          "loss and by bytes\n")
+          "loss and by bytes. Within a loss: of the smallest\nplans that lose "
+          "at most so much:\n")
+    whole = report["runs"][0]["bytes_before"]
+    best = figures["best uniform"]["limits"]
+    print_cells(["loss at most", "best uniform", "mixed joint", "ratio",
+                 "seeds"],
+                [[f"{row['limit']:.3g}", f"{row['bytes'] / whole:.1%}",
+                  f"{row['joint_bytes'] / whole:.1%}",
+                  f"{row['bytes'] / row['joint_bytes']:.2f}x",
+                  str(row["seeds"])] for row in best], 0)
+    print("sizes relative to float, geometric means of the seeds\n")
     lines = []
     for size in report["sizes"]:
         line = [f"{size['share']:.1%}"]
@@ -263,6 +305,12 @@ def tabulate(curves, shares, whole):
     return columns, sizes
 
 
+def parse_shares(text):
+    """`5%,10%` as numbers, the least first."""
+    return sorted(float(part.strip().rstrip("%")) / 100
+                  for part in text.split(","))
+
+
 def evaluate(report):
     """Adds what follows from the runs."""
     runs = report["runs"]
@@ -272,9 +320,9 @@ def evaluate(report):
                       if metric == "drop" else "the relative output error")
     curves = get_curves(runs, metric)
     report["seeds"] = len(curves)
-    report["figures"] = get_figures(curves, report["max_loss"])
-    shares = sorted(float(text.strip().rstrip("%")) / 100
-                    for text in report["budgets"].split(","))
+    report["figures"] = get_figures(curves, report["max_loss"],
+                                    parse_shares(report["limits"]))
+    shares = parse_shares(report["budgets"])
     report["columns"], report["sizes"] = tabulate(
         curves, shares, runs[0]["bytes_before"])
     return curves
@@ -305,6 +353,9 @@ def parse_arguments():
     parser.add_argument("--max-loss", type=float, default=0.5,
                         help="plans with a greater loss are not compared "
                         "(default 0.5)")
+    parser.add_argument("--limits", default=LIMITS,
+                        help="on the loss, within which the smallest plans are "
+                        "compared (default " + LIMITS.replace("%", "%%") + ")")
     parser.add_argument("--threads", type=int, default=0,
                         help="of the compiler (default: all cores)")
     parser.add_argument("--bin", help="folder of compress-compile")
@@ -338,7 +389,7 @@ def measure(options):
         with open(options.json, encoding="utf-8") as file:
             report = json.load(file)
     report.update(budgets=options.budgets, metric=options.metric,
-                  max_loss=options.max_loss)
+                  max_loss=options.max_loss, limits=options.limits)
     known = {(run["space"], run["seed"]) for run in report["runs"]}
     options.compiler = find_compiler(options.bin)
     with tempfile.TemporaryDirectory() as folder:
@@ -363,7 +414,8 @@ def main():
     if options.source:
         with open(options.source, encoding="utf-8") as file:
             report = json.load(file)
-        report.update(metric=options.metric, max_loss=options.max_loss)
+        report.update(metric=options.metric, max_loss=options.max_loss,
+                      limits=options.limits)
     else:
         report = measure(options)
     curves = evaluate(report)

@@ -172,7 +172,7 @@ static llvm::Error addPredictedSeconds(const PlanRequest &request,
 }
 
 llvm::Expected<PlanChoice>
-compress::choosePlan(const PlanRequest &request, const PlanSubject &subject,
+compress::choosePlan(PlanRequest request, const PlanSubject &subject,
                      std::vector<std::string> &notes) {
   PlanChoice choice;
   if (request.level) {
@@ -186,6 +186,7 @@ compress::choosePlan(const PlanRequest &request, const PlanSubject &subject,
     return choice;
   }
 
+  addExactLevels(request.levels, subject.sites.sites);
   auto budget = getSiteBudget(request, subject);
   if (!budget)
     return budget.takeError();

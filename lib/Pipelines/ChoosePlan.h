@@ -120,7 +120,7 @@ struct PlanChoice {
 /// whole until it keeps the limit; for `maxDrop` it is the smallest found by
 /// bisection over size budgets, each candidate measured. `notes` gets what the
 /// user should know. Nothing is chosen but by the first process of the pool.
-llvm::Expected<PlanChoice> choosePlan(const PlanRequest &request,
+llvm::Expected<PlanChoice> choosePlan(PlanRequest request,
                                       const PlanSubject &subject,
                                       std::vector<std::string> &notes);
 

@@ -9,6 +9,7 @@
 #include "mlir/IR/Diagnostics.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/Format.h"
+#include <cmath>
 #include <thread>
 
 using namespace mlir;
@@ -242,6 +243,65 @@ Level::getActivationType(const SiteUse &use) const {
   if (!attr)
     return attr.takeError();
   return makeCompressedType(type, *attr);
+}
+
+//===----------------------------------------------------------------------===//
+// Constants of elementwise operations
+//===----------------------------------------------------------------------===//
+
+/// Whether values come back bit for bit, whatever they are.
+static bool isExact(CompressedTensorType type) {
+  EncodingAttrInterface encoding = type.getEncoding();
+  if (auto coded = dyn_cast<CodedAttr>(encoding))
+    encoding = coded.getOf();
+  auto dense = dyn_cast<DenseAttr>(encoding);
+  return dense && dense.getStorageType() == type.getElementType();
+}
+
+/// Whether a constant hides what it is added to or selected by: -inf, the
+/// least float or -10000.
+static bool isMask(const Site &site) {
+  constexpr double hiding = 1e4;
+  auto tensor = HostTensor::fromAttr(site.elements);
+  if (!tensor) {
+    llvm::consumeError(tensor.takeError());
+    return false;
+  }
+  for (int64_t i = 0, e = tensor->getNumElements(); i < e; ++i)
+    if (!(std::fabs(tensor->getDouble(i)) < hiding))
+      return true;
+  return false;
+}
+
+std::string Level::whyNotOffered(const Site &site) const {
+  if (!site.isElementwise())
+    return onlyElementwise ? "it is for constants of elementwise operations"
+                           : "";
+  if (isNone())
+    return "";
+  if (hasActivation())
+    return "an elementwise operation has no activation that could be rounded";
+  auto type = getWeightType(site.type, site.getRole());
+  if (!type) {
+    // Encoding says so, too.
+    llvm::consumeError(type.takeError());
+    return "";
+  }
+  if (!isExact(*type) && isMask(site))
+    return "it is a mask (magnitudes of 10000 or more), which is only stored "
+           "exactly";
+  return "";
+}
+
+void compress::addExactLevels(std::vector<Level> &levels,
+                              ArrayRef<Site> sites) {
+  if (llvm::none_of(sites, [](const Site &s) { return s.isElementwise(); }))
+    return;
+  for (StringRef name : {"f32", "zstd"})
+    if (llvm::none_of(levels, [&](const Level &level) {
+          return level.getSpelling() == name;
+        }))
+      levels.push_back(llvm::cantFail(Level::parse(name)).forElementwise());
 }
 
 SmallVector<int64_t> compress::getChannelGroup(ArrayRef<int64_t> shape,

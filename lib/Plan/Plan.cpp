@@ -204,7 +204,8 @@ static PlanEntry makeEntry(const Site &site, StringRef level) {
 Plan Plan::uniform(ArrayRef<Site> sites, const Level &level) {
   Plan plan;
   for (const Site &site : sites)
-    plan.sites.push_back(makeEntry(site, level.getSpelling()));
+    plan.sites.push_back(makeEntry(
+        site, site.isElementwise() ? StringRef("f32") : level.getSpelling()));
   return plan;
 }
 

@@ -62,6 +62,7 @@ compress::buildLevelTable(ArrayRef<Site> sites, ArrayRef<Level> levels,
     return problem;
   for (auto [site, row] : llvm::zip_equal(sites, problem.sites)) {
     row.site = site.name;
+    row.isElementwise = site.isElementwise();
     row.choices.resize(levels.size());
     // Said once and at once, not level by level.
     for (const Level &level : levels)
@@ -81,6 +82,8 @@ compress::buildLevelTable(ArrayRef<Site> sites, ArrayRef<Level> levels,
         const Site &site = sites[i / levels.size()];
         const Level &level = levels[i % levels.size()];
         double whole = site.getBytes();
+        if (std::string reason = level.whyNotOffered(site); !reason.empty())
+          return writeChoice(whole, 0, 0, reason);
         if (level.isNone())
           return writeChoice(whole, 0, 0, "");
         auto summary = database.getSummary(site, level);

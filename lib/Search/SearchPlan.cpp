@@ -42,6 +42,7 @@ struct SearchPlan : compress::impl::SearchPlanBase<SearchPlan> {
     SiteOptions options;
     options.maxSmallElements = minElements - 1;
     SiteList list = findSites(getOperation(), options);
+    addExactLevels(*parsed, list.sites);
     auto table = buildLevelTable(list.sites, *parsed);
     if (!table)
       return table.takeError();

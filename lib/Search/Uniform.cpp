@@ -10,6 +10,7 @@
 #include <tuple>
 
 using namespace compress;
+using llvm::ArrayRef;
 using llvm::StringRef;
 using llvm::Twine;
 
@@ -29,9 +30,11 @@ protected:
 };
 
 /// The choices of all sites with this level; nothing when one of them cannot
-/// have it. Sites that may choose from one level only (pinned ones) keep that.
-std::optional<std::vector<unsigned>> select(const Problem &problem,
-                                            StringRef level) {
+/// have it. Sites that may choose from one level only (pinned ones) keep that,
+/// and what is no weight takes what uses least of `quantity`: this level or
+/// one without an error.
+std::optional<std::vector<unsigned>>
+select(const Problem &problem, StringRef level, Quantity quantity) {
   std::vector<unsigned> choices;
   for (const SiteChoices &site : problem.sites) {
     std::optional<unsigned> chosen, only;
@@ -41,7 +44,10 @@ std::optional<std::vector<unsigned>> select(const Problem &problem,
         continue;
       ++allowed;
       only = index;
-      if (choice.level == level)
+      if (choice.level != level && !(site.isElementwise && choice.error == 0))
+        continue;
+      if (!chosen || problem.get(choice, quantity) <
+                         problem.get(site.choices[*chosen], quantity))
         chosen = index;
     }
     if (!chosen && allowed == 1)
@@ -51,6 +57,23 @@ std::optional<std::vector<unsigned>> select(const Problem &problem,
     choices.push_back(*chosen);
   }
   return choices;
+}
+
+/// With all that constants of elementwise operations may choose, the best.
+std::optional<Assignment> findBest(const Problem &problem, StringRef level,
+                                   ArrayRef<unsigned> selected) {
+  Problem restricted = problem;
+  for (auto [site, chosen] : llvm::zip_equal(restricted.sites, selected))
+    for (auto [index, choice] : llvm::enumerate(site.choices))
+      if (index != chosen && !(site.isElementwise && (choice.level == level ||
+                                                      choice.error == 0)))
+        choice.excluded = "the plan has the level " + level.str();
+  auto best = createDynamicProgramSearch()->solve(restricted, {});
+  if (!best) {
+    llvm::consumeError(best.takeError());
+    return std::nullopt;
+  }
+  return std::move(*best);
 }
 
 } // namespace
@@ -70,12 +93,19 @@ UniformSearch::find(const Problem &problem, const NormalForm &,
   std::optional<Assignment> best, nearest;
   std::string nearestLevel;
   bool fitsAll = false;
+  bool hasConstants = llvm::any_of(
+      problem.sites, [](const SiteChoices &s) { return s.isElementwise; });
+  Quantity scarce = problem.limits.empty() ? errorQuantity
+                                           : problem.limits.front().quantity;
   for (StringRef level : levels) {
-    auto choices = select(problem, level);
+    auto choices = select(problem, level, scarce);
     if (!choices || !isAllowed(problem, *choices))
       continue;
     fitsAll = true;
-    Assignment candidate = makeAssignment(problem, std::move(*choices));
+    Assignment candidate = makeAssignment(problem, *choices);
+    if (hasConstants)
+      if (auto best = findBest(problem, level, *choices))
+        candidate = std::move(*best);
     if (meetsLimits(problem, candidate)) {
       if (!best || std::make_tuple(candidate.get(problem.objective),
                                    candidate.error, candidate.costs) <

@@ -84,6 +84,15 @@ static std::string weightName(Value weight, const SiteUse &use) {
   return user + "." + std::to_string(use.role.operand);
 }
 
+/// Whether a constant of elementwise operations may be a site: a large one of
+/// several axes. Others are biases and scales, and are not even listed.
+static bool isLargeOperand(const Site &site, const SiteOptions &options) {
+  return isa<FloatType>(site.type.getElementType()) &&
+         bytesOf(site.type) >= options.minElementwiseBytes &&
+         llvm::count_if(site.type.getShape(),
+                        [](int64_t dim) { return dim > 1; }) > 1;
+}
+
 static bool sameAxes(const WeightOperand &a, const WeightOperand &b) {
   return a.outputAxes == b.outputAxes && a.reductionAxes == b.reductionAxes;
 }
@@ -135,6 +144,14 @@ SiteList compress::findSites(FunctionOpInterface function,
   SiteList list;
   llvm::StringSet<> names;
   for (auto &[weight, site] : found) {
+    // What else uses a weight reads what is decoded.
+    auto isElementwise = [](const SiteUse &use) {
+      return use.role.isElementwise;
+    };
+    if (!llvm::all_of(site.uses, isElementwise))
+      llvm::erase_if(site.uses, isElementwise);
+    else if (!isLargeOperand(site, options))
+      continue;
     std::string base = weightName(weight, site.uses.front());
     site.name = base;
     for (unsigned n = 2; !names.insert(site.name).second; ++n)

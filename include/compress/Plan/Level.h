@@ -80,6 +80,16 @@ public:
   llvm::Expected<CompressedTensorType>
   getWeightType(mlir::RankedTensorType weight, const WeightOperand &role) const;
 
+  /// The same, offered to constants of elementwise operations only.
+  Level forElementwise() const {
+    Level copy = *this;
+    copy.onlyElementwise = true;
+    return copy;
+  }
+  /// Why this level is not offered to a site that could be stored so; empty
+  /// when it is. A plan may name it all the same.
+  std::string whyNotOffered(const Site &site) const;
+
   bool hasActivation() const { return bool(encoding.activation); }
   bool removesInputs() const { return encoding.removesInputs; }
   bool needsStatistics() const {
@@ -95,7 +105,13 @@ private:
   LevelEncoding encoding;
   const Method *method = nullptr;
   MethodOptions options;
+  bool onlyElementwise = false;
 };
+
+/// Constants of elementwise operations can always stay as they are, or be
+/// stored losslessly: adds these levels, for them only, where some site is one
+/// and the level is not offered anyway.
+void addExactLevels(std::vector<Level> &levels, llvm::ArrayRef<Site> sites);
 
 /// Splits at commas that are not inside parentheses and parses each level.
 llvm::Expected<std::vector<Level>> parseLevels(llvm::StringRef list);

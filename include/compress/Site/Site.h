@@ -6,6 +6,8 @@
 //
 // A site is one weight: a constant float tensor that one or more operations
 // with `CompressibleOpInterface` use. It is what a plan gives a level to.
+// Large constants of elementwise operations (learned positions, masks, prior
+// boxes) are sites, too; vectors (biases, scales) are not.
 //
 //===----------------------------------------------------------------------===//
 
@@ -50,6 +52,8 @@ struct Site {
   std::string getNodeName() const;
   const WeightOperand &getRole() const { return uses.front().role; }
   int64_t getNumElements() const { return type.getNumElements(); }
+  /// Whether it is no weight, but a constant of elementwise operations.
+  bool isElementwise() const { return getRole().isElementwise; }
   /// Bytes of the uncompressed weight.
   uint64_t getBytes() const;
 };
@@ -66,6 +70,8 @@ struct SiteOptions {
   /// Weights of at most this many elements are excluded: their metadata and
   /// their error outweigh what they save.
   int64_t maxSmallElements = 64;
+  /// Constants of elementwise operations with fewer bytes are no sites.
+  uint64_t minElementwiseBytes = 1024;
 };
 
 struct SiteList {

@@ -233,6 +233,36 @@ struct GatherModel
   }
 };
 
+/// Operands that meet each other element by element. Groups of values that go
+/// together lie along the longest axis, the last of those.
+template <typename Op>
+struct ElementwiseModel
+    : CompressibleOpInterface::ExternalModel<ElementwiseModel<Op>, Op> {
+  SmallVector<WeightOperand> getWeightOperands(Operation *op) const {
+    SmallVector<WeightOperand> uses;
+    for (auto [index, operand] : llvm::enumerate(op->getOperands())) {
+      auto type = dyn_cast<RankedTensorType>(operand.getType());
+      if (!type || type.getRank() == 0 || !type.hasStaticShape() ||
+          !isa<FloatType>(type.getElementType()))
+        continue;
+      int64_t longest = 0;
+      for (int64_t axis = 1; axis < type.getRank(); ++axis)
+        if (type.getDimSize(axis) >= type.getDimSize(longest))
+          longest = axis;
+      WeightOperand &use = uses.emplace_back();
+      use.operand = index;
+      use.isElementwise = true;
+      use.outputAxes = allAxesBut(type.getRank(), longest);
+      use.reductionAxes = {longest};
+    }
+    return uses;
+  }
+};
+
+template <typename... Ops> void attachElementwise(MLIRContext *context) {
+  (Ops::template attachInterface<ElementwiseModel<Ops>>(*context), ...);
+}
+
 } // namespace
 
 void compress::onnx::registerCompressibleOpInterfaceExternalModels(
@@ -243,5 +273,7 @@ void compress::onnx::registerCompressibleOpInterfaceExternalModels(
     GemmOp::attachInterface<GemmModel>(*context);
     MatMulOp::attachInterface<MatMulModel>(*context);
     onnx::GatherOp::attachInterface<GatherModel>(*context);
+    attachElementwise<AddOp, SubOp, MulOp, DivOp, MinOp, MaxOp, WhereOp>(
+        context);
   });
 }

@@ -54,6 +54,9 @@ struct WeightOperand {
   /// Operand number of the activation it is contracted with; -1 for a table
   /// that is looked up (no activation to quantize).
   int activation = -1;
+  /// Whether it meets the other operands element by element. Such a constant is
+  /// no weight by itself: it is one if nothing else uses it as one.
+  bool isElementwise = false;
   /// Axes of the weight that select the output (one scale each in per-axis
   /// quantization), and axes that are summed over, in the order in which groups
   /// are formed.

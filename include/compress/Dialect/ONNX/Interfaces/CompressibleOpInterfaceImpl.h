@@ -13,8 +13,9 @@ class DialectRegistry;
 
 namespace compress::onnx {
 
-/// Attaches `CompressibleOpInterface` to Conv, ConvTranspose, Gemm, MatMul and
-/// Gather when the onnx dialect is loaded.
+/// Attaches `CompressibleOpInterface` to Conv, ConvTranspose, Gemm, MatMul,
+/// Gather and elementwise operations of two or more operands when the onnx
+/// dialect is loaded.
 void registerCompressibleOpInterfaceExternalModels(
     mlir::DialectRegistry &registry);
 
