@@ -175,6 +175,7 @@ void compress::registerAllMethods() {
     registerMethod(createDepthsMethod());
     registerMethod(createAdaQuantMethod());
     registerMethod(createOBSMethod());
+    registerMethod(createRateMethod());
   });
 }
 

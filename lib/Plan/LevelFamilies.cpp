@@ -6,6 +6,7 @@
 
 #include "LevelFamilies.h"
 #include "llvm/Support/Regex.h"
+#include <cmath>
 
 using namespace mlir;
 using namespace compress;
@@ -128,6 +129,35 @@ static ParsedEncoding parseMixed(StringRef name) {
                                       ShapedType::kDynamic, codes));
     }
     return SumAttr::get(context, terms);
+  };
+  return level;
+}
+
+/// `coded-2.5`: one step size for all, whose codes have an entropy code.
+static ParsedEncoding parseRate(StringRef name) {
+  static const llvm::Regex regex("^coded-([0-9.]+)$");
+  SmallVector<StringRef> match;
+  if (!regex.match(name, &match))
+    return std::nullopt;
+  double bits = 0;
+  if (match[1].size() > 12 || match[1].getAsDouble(bits) ||
+      !(bits >= 0.1 && bits <= 7))
+    return badNumber(name, "there are 0.1 to 7 bits a weight, any fraction");
+  LevelEncoding level;
+  level.defaultMethod = "rate";
+  level.defaultOptions["bits"] = match[1].str();
+  level.weight =
+      [bits](RankedTensorType type,
+             const WeightOperand &) -> llvm::Expected<EncodingAttrInterface> {
+    MLIRContext *context = type.getContext();
+    // Rare codes are long, not many.
+    auto width = std::clamp<unsigned>(unsigned(std::ceil(bits)) + 2, 3, 8);
+    SmallVector<int64_t> whole(type.getRank(), ShapedType::kDynamic);
+    auto codes =
+        QuantAttr::get(context, IntegerType::get(context, width), whole,
+                       DenseAttr::get(context, Float32Type::get(context)), {});
+    SmallVector<int64_t> bytes(2, ShapedType::kDynamic);
+    return CodedAttr::get(context, Coder::RANS, /*block=*/4096, bytes, codes);
   };
   return level;
 }
@@ -394,6 +424,12 @@ std::vector<LevelFamily> compress::getBuiltinLevelFamilies() {
        "bits a weight, any fraction",
        {"mixed-3.27", "mixed-2.6-g64"},
        parseMixed},
+      {"coded-B",
+       "integer codes of one step size, chosen together with a lossless code "
+       "over them so that all that is stored takes at most B bits a weight, "
+       "any fraction",
+       {"coded-2.5", "coded-4"},
+       parseRate},
       {"fp8|fp6|fp4[-eXmY][-gG]",
        "float codes, scales as for intN (fp8 is e4m3 or e5m2, fp6 e3m2 or "
        "e2m3)",

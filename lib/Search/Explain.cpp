@@ -125,6 +125,8 @@ static std::string explainSite(const Context &context, const SiteChoices &site,
     add("nothing takes less");
   if (!worth.empty() && (cheaper || better))
     add(worth);
+  if (site.isElementwise && !excluded.empty())
+    add("not every level is offered: " + excluded);
   if (!coupled.empty())
     add("chosen together with " + coupled.str());
   return text;

@@ -65,8 +65,8 @@ std::optional<Assignment> findBest(const Problem &problem, StringRef level,
   Problem restricted = problem;
   for (auto [site, chosen] : llvm::zip_equal(restricted.sites, selected))
     for (auto [index, choice] : llvm::enumerate(site.choices))
-      if (index != chosen && !(site.isElementwise && (choice.level == level ||
-                                                      choice.error == 0)))
+      if (index != chosen &&
+          !(site.isElementwise && (choice.level == level || choice.error == 0)))
         choice.excluded = "the plan has the level " + level.str();
   auto best = createDynamicProgramSearch()->solve(restricted, {});
   if (!best) {
@@ -95,8 +95,8 @@ UniformSearch::find(const Problem &problem, const NormalForm &,
   bool fitsAll = false;
   bool hasConstants = llvm::any_of(
       problem.sites, [](const SiteChoices &s) { return s.isElementwise; });
-  Quantity scarce = problem.limits.empty() ? errorQuantity
-                                           : problem.limits.front().quantity;
+  Quantity scarce =
+      problem.limits.empty() ? errorQuantity : problem.limits.front().quantity;
   for (StringRef level : levels) {
     auto choices = select(problem, level, scarce);
     if (!choices || !isAllowed(problem, *choices))

@@ -174,6 +174,7 @@ std::unique_ptr<Method> createSVDMethod();
 std::unique_ptr<Method> createDepthsMethod();
 std::unique_ptr<Method> createAdaQuantMethod();
 std::unique_ptr<Method> createOBSMethod();
+std::unique_ptr<Method> createRateMethod();
 
 } // namespace compress
 
