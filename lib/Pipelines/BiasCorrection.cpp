@@ -12,6 +12,44 @@
 using namespace mlir;
 using namespace compress;
 
+std::vector<double> compress::getBiasValues(Value bias) {
+  std::vector<double> values;
+  auto tensor = HostTensor::fromAttr(getConstantElements(bias));
+  if (!tensor) {
+    llvm::consumeError(tensor.takeError());
+    return values;
+  }
+  for (int64_t i = 0, e = tensor->getNumElements(); i < e; ++i)
+    values.push_back(tensor->getDouble(i));
+  return values;
+}
+
+llvm::Expected<uint64_t> compress::setBiasValues(Operation *layer,
+                                                 const WeightOperand &role,
+                                                 StringRef site,
+                                                 ArrayRef<double> values) {
+  auto op = cast<CompressibleOpInterface>(layer);
+  std::optional<Value> old = op.getBias(role);
+  if (!old)
+    return llvm::createStringError("site '" + Twine(site) + "' has no bias");
+  SmallVector<int64_t> shape{int64_t(values.size())};
+  std::string name = (site + ".bias").str();
+  bool isKept = !*old;
+  if (*old) {
+    shape =
+        SmallVector<int64_t>(cast<RankedTensorType>(old->getType()).getShape());
+    isKept = !old->hasOneUse();
+    if (auto given = old->getDefiningOp()->getAttrOfType<StringAttr>("name"))
+      name = isKept ? (given.getValue() + ".of." + site).str() : given.str();
+  }
+  HostTensor bias =
+      HostTensor::allocate(shape, Float32Type::get(layer->getContext()));
+  for (auto [i, value] : llvm::enumerate(values))
+    bias.setDouble(i, value);
+  op.setBias(role, bias.toResource(name), name);
+  return isKept ? bias.getBytes().size() : 0;
+}
+
 BiasCorrection::BiasCorrection(FunctionOpInterface main,
                                const Statistics &statistics) {
   for (const Site &site : findSites(main).sites) {
@@ -71,32 +109,21 @@ llvm::Expected<BiasCorrection::Result> BiasCorrection::apply() {
     auto shift = getShift(layer.weight, *decoded, layer.role, layer.means);
     if (!shift)
       continue;
-    auto op = cast<CompressibleOpInterface>(layer.op);
-    std::optional<Value> old = op.getBias(layer.role);
+    std::optional<Value> old =
+        cast<CompressibleOpInterface>(layer.op).getBias(layer.role);
     if (!old)
       continue;
-    SmallVector<int64_t> shape{int64_t(shift->size())};
-    std::string name = layer.site + ".bias";
-    bool isKept = !*old;
     if (*old) {
-      shape = SmallVector<int64_t>(
-          cast<RankedTensorType>(old->getType()).getShape());
-      auto values = HostTensor::fromAttr(getConstantElements(*old));
-      if (!values)
-        return values.takeError();
-      for (auto [i, value] : llvm::enumerate(*shift))
-        value += values->getDouble(i);
-      isKept = !old->hasOneUse();
-      if (auto given = old->getDefiningOp()->getAttrOfType<StringAttr>("name"))
-        name = isKept ? given.str() + ".of." + layer.site : given.str();
+      std::vector<double> before = getBiasValues(*old);
+      if (before.size() != shift->size())
+        continue;
+      for (auto [value, offset] : llvm::zip_equal(*shift, before))
+        value += offset;
     }
-    HostTensor bias =
-        HostTensor::allocate(shape, Float32Type::get(layer.op->getContext()));
-    for (auto [i, value] : llvm::enumerate(*shift))
-      bias.setDouble(i, value);
-    if (isKept)
-      result.bytes += bias.getBytes().size();
-    op.setBias(layer.role, bias.toResource(name), name);
+    auto added = setBiasValues(layer.op, layer.role, layer.site, *shift);
+    if (!added)
+      return added.takeError();
+    result.bytes += *added;
     ++result.numCorrected;
   }
   return result;

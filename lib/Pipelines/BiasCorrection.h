@@ -14,6 +14,16 @@
 
 namespace compress {
 
+/// The values of a bias that `CompressibleOpInterface::getBias` found; none
+/// where they cannot be read.
+std::vector<double> getBiasValues(mlir::Value bias);
+/// Replaces the bias of a layer, or adds one; returns the bytes that are new.
+/// Biases that others use too are kept for these.
+llvm::Expected<uint64_t> setBiasValues(mlir::Operation *op,
+                                       const WeightOperand &role,
+                                       llvm::StringRef site,
+                                       llvm::ArrayRef<double> values);
+
 /// Shifts biases so that the mean of each channel of a layer's output is that
 /// of the float layer on the calibration data: by (W - W') E[x], as in M. Nagel
 /// et al., "Data-Free Quantization Through Weight Equalization and Bias

@@ -12,6 +12,7 @@
 #include "DiagnosticCollector.h"
 #include "EmitStages.h"
 #include "OutputDirectory.h"
+#include "Reestimation.h"
 #include "SiteTimer.h"
 #include "compress/Dialect/ONNX/Transforms/ExpandExperts/ExpandExperts.h"
 #include "compress/Dialect/ONNX/Transforms/ShrinkChannels/ShrinkChannels.h"
@@ -55,6 +56,10 @@ private:
   llvm::Error readData();
   llvm::Error holdOut();
   llvm::Error calibrate();
+  /// Compiles a model with observers, and runs it on all of the data.
+  llvm::Expected<JITModel> makeObserved(Module observed);
+  llvm::Error runObserved(JITModel &model, Statistics &seen,
+                          llvm::StringRef title);
   llvm::Error choose();
   llvm::Error apply();
   llvm::Error exportModel();
@@ -132,12 +137,13 @@ private:
   /// What else applying a plan did.
   struct Applied {
     BiasCorrection::Result corrected;
+    Reestimation::Result reestimated;
     /// Of levels that remove inputs, of which there were so many.
     onnx::ShrinkResult shrunk;
     size_t numRemovals = 0;
   };
   /// Applies a plan to a copy of the float module; shrinks what computes
-  /// removed inputs, and corrects biases where that is asked for.
+  /// removed inputs, and corrects biases and variances where that is asked for.
   llvm::Expected<ApplyReport> applyTo(Module &copy, const Plan &candidate,
                                       const ApplyOptions &applyOptions,
                                       Applied *extra = nullptr);
@@ -162,6 +168,8 @@ private:
   std::optional<EvaluationData> labelledData;
   std::optional<double> commandOfFloat;
   std::optional<Statistics> statistics;
+  /// Made when it is first needed.
+  std::optional<Reestimation> reestimation;
   std::unique_ptr<ContentCache> cache;
   LevelDatabase database;
   std::vector<TimedSample> timedSamples;

@@ -85,16 +85,9 @@ llvm::Error Compilation::readData() {
   return llvm::Error::success();
 }
 
-/// Runs the float model with observers on the CPU target, which is exact enough
-/// and fast, wherever the result is to run.
-llvm::Error Compilation::calibrate() {
-  if (!data || request.isFloat())
-    return llvm::Error::success();
-  Module observed = clone(floatModule);
-  SiteList list = findSites(getMain(*observed));
-  if (list.sites.empty())
-    return llvm::Error::success();
-  statistics = insertObservers(list.sites, options.seed);
+/// On the CPU target, which is exact enough and fast, wherever the result is to
+/// run.
+llvm::Expected<JITModel> Compilation::makeObserved(Module observed) {
   auto cpu = TargetRegistry::get().lookup("cpu");
   if (!cpu)
     return cpu.takeError();
@@ -104,15 +97,20 @@ llvm::Error Compilation::calibrate() {
   auto model = JITModel::create(std::move(*compiled), options.threads);
   if (!model)
     return inModel(model.takeError());
-  ObserverSink sink(*statistics);
-  model->setObserver([&](int64_t id, CompressDType dtype,
-                         ArrayRef<int64_t> shape, ArrayRef<int64_t> strides,
-                         const void *values) {
+  return model;
+}
+
+llvm::Error Compilation::runObserved(JITModel &model, Statistics &seen,
+                                     StringRef title) {
+  ObserverSink sink(seen);
+  model.setObserver([&](int64_t id, CompressDType dtype,
+                        ArrayRef<int64_t> shape, ArrayRef<int64_t> strides,
+                        const void *values) {
     sink.observe(id, dtype, shape, strides, values);
   });
-  ProgressBar bar("calibrate", data->size());
+  ProgressBar bar(title, data->size());
   for (int64_t i = 0; i < data->size(); ++i) {
-    auto outputs = model->run(data->getSample(i));
+    auto outputs = model.run(data->getSample(i));
     llvm::Error error = sink.takeError();
     if (!outputs)
       error = llvm::joinErrors(outputs.takeError(), std::move(error));
@@ -121,6 +119,22 @@ llvm::Error Compilation::calibrate() {
                                      ": " + llvm::toString(std::move(error)));
     bar.update(i + 1);
   }
+  return llvm::Error::success();
+}
+
+llvm::Error Compilation::calibrate() {
+  if (!data || request.isFloat())
+    return llvm::Error::success();
+  Module observed = clone(floatModule);
+  SiteList list = findSites(getMain(*observed));
+  if (list.sites.empty())
+    return llvm::Error::success();
+  statistics = insertObservers(list.sites, options.seed);
+  auto model = makeObserved(std::move(observed));
+  if (!model)
+    return model.takeError();
+  if (llvm::Error error = runObserved(*model, *statistics, "calibrate"))
+    return error;
   noteExperts();
   report.calibrationFile = llvm::sys::path::filename(options.data);
   report.calibrationSamples = data->size();

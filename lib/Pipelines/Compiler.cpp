@@ -140,6 +140,9 @@ Compilation::applyTo(Module &copy, const Plan &candidate,
   std::optional<BiasCorrection> correction;
   if (options.correctBias && statistics)
     correction.emplace(main, *statistics);
+  std::optional<Reestimation::Places> places;
+  if (options.reestimate && statistics)
+    places.emplace(main);
   auto applied = applyPlan(main, others, applyOptions);
   if (!applied)
     return applied;
@@ -147,13 +150,33 @@ Compilation::applyTo(Module &copy, const Plan &candidate,
     mergeReport(*report, std::move(*applied));
     applied = std::move(*report);
   }
-  if (!correction)
-    return applied;
-  auto result = correction->apply();
-  if (!result)
-    return result.takeError();
-  if (extra)
-    extra->corrected = *result;
+  if (correction) {
+    auto result = correction->apply();
+    if (!result)
+      return result.takeError();
+    if (extra)
+      extra->corrected = *result;
+  }
+  if (places) {
+    ObservedRuns runs;
+    runs.compile = [&](Module observed) {
+      return makeObserved(std::move(observed));
+    };
+    runs.run = [&](JITModel &model, Statistics &seen) {
+      return runObserved(model, seen, "reestimate");
+    };
+    if (!reestimation) {
+      auto created = Reestimation::create(*floatModule, runs);
+      if (!created)
+        return created.takeError();
+      reestimation.emplace(std::move(*created));
+    }
+    auto result = reestimation->apply(*copy, *places, runs);
+    if (!result)
+      return result.takeError();
+    if (extra)
+      extra->reestimated = std::move(*result);
+  }
   return applied;
 }
 
@@ -301,12 +324,15 @@ llvm::Error Compilation::apply() {
     report.bytesAfter += site.bytesAfter;
     isFloat &= site.level == "f32";
   }
-  report.bytesAfter += extra.corrected.bytes - extra.shrunk.savedBytes;
+  report.bytesAfter +=
+      extra.corrected.bytes + extra.reestimated.bytes - extra.shrunk.savedBytes;
   if (options.correctBias)
     report.notes.push_back("--correct-bias: biases of " +
                            std::to_string(extra.corrected.numCorrected) +
                            " of " + std::to_string(extra.corrected.numLayers) +
                            " compressed layers were shifted");
+  if (options.reestimate)
+    extra.reestimated.addNotes(report.notes);
   if (extra.numRemovals)
     report.notes.push_back("inputs of " + std::to_string(extra.numRemovals) +
                            " weights were removed; what computes them shrank "

@@ -204,6 +204,9 @@ llvm::Expected<PlanRequest> PlanRequest::parse(const CompilerOptions &options) {
   if (options.correctBias && options.data.empty())
     return llvm::createStringError(
         "--correct-bias: the means of inputs are learned from --data: give it");
+  if (options.reestimate && options.data.empty())
+    return llvm::createStringError("--reestimate: statistics are those of "
+                                   "runs on --data: give it");
   if (options.refine && (!searches || options.data.empty()))
     return llvm::createStringError(
         "--refine: what a search found is refined by running it: give a limit "

@@ -221,6 +221,12 @@ struct Options {
       cl::desc("Shift biases so that the mean of each channel of a compressed "
                "layer's output on --data is that of the float layer"),
       cl::cat(category)};
+  cl::opt<bool> reestimate{
+      "reestimate",
+      cl::desc("Run the compressed model on --data and give each channel of "
+               "its layers' outputs the mean and variance of the float model, "
+               "by biases, scales of weights and batch normalizations"),
+      cl::cat(category)};
   cl::opt<double> expertThreshold{
       "expert-threshold",
       cl::desc("Mixtures of experts: a token goes to further experts only if "
@@ -389,6 +395,7 @@ static Expected<CompilerOptions> toCompilerOptions(const Options &parsed) {
   options.refine = parsed.refine;
   options.layerErrors = parsed.layerErrors;
   options.correctBias = parsed.correctBias;
+  options.reestimate = parsed.reestimate;
   options.expertThreshold = parsed.expertThreshold;
   options.weighLevels = parsed.weighLevels;
   for (const std::string &text : parsed.frontier) {

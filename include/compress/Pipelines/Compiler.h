@@ -127,6 +127,9 @@ struct CompilerOptions {
   /// Shift biases so that the means of layers' outputs on `data` are those of
   /// the float model.
   bool correctBias = false;
+  /// Run the compressed model on `data` and give each channel of its layers'
+  /// outputs the mean and the variance that it has in the float model.
+  bool reestimate = false;
   /// In mixtures of experts, a token goes to further experts only if their
   /// probability is at least this share of that of the first.
   double expertThreshold = 0;

@@ -5,6 +5,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "compress/Dialect/Compress/IR/Compress.h"
+#include "compress/Dialect/Compress/IR/Encoding.h"
+#include "compress/Dialect/Compress/IR/ScaleAlong.h"
 #include "mlir/AsmParser/AsmParser.h"
 #include "mlir/IR/MLIRContext.h"
 #include "gtest/gtest.h"
@@ -173,5 +175,44 @@ TEST_F(QuantEncodingTest, EmptyTensors) {
                     "scale = f16>>");
   HostTensor value = HostTensor::allocate({0, 32}, Float32Type::get(&context));
   EXPECT_EQ(roundTrip(type, value).getNumElements(), 0);
+}
+// Codes stay, decoded values are multiplied; scales that are shared take none.
+TEST_F(QuantEncodingTest, FactorsGoIntoScales) {
+  HostTensor value = random({6, 40});
+  auto scale = [&](StringRef encoding, int64_t axis) {
+    auto type = parse(("!compress.tensor<6x40xf32, " + encoding + ">").str());
+    EncodedTensor before = llvm::cantFail(encodeTensor(type, value));
+    std::vector<double> factors;
+    for (int64_t i = 0; i < value.getShape()[axis]; ++i)
+      factors.push_back(1 + 0.25 * double(i % 7));
+    auto after = scaleAlong(before, axis, factors);
+    if (!after) {
+      llvm::consumeError(after.takeError());
+      return false;
+    }
+    EXPECT_EQ(before.type, after->type);
+    HostTensor x = llvm::cantFail(decodeTensor(before)),
+               y = llvm::cantFail(decodeTensor(*after));
+    for (int64_t i = 0; i < value.getNumElements(); ++i) {
+      double factor = factors[axis == 0 ? i / 40 : i % 40];
+      EXPECT_NEAR(y.getDouble(i), factor * x.getDouble(i),
+                  2e-3 * std::fabs(y.getDouble(i)));
+    }
+    return true;
+  };
+  EXPECT_TRUE(scale("quant<i4, group = [1, 32], scale = f32>", 0));
+  EXPECT_TRUE(scale("quant<ui4, group = [1, *], scale = f16, zero = ui4>", 0));
+  EXPECT_TRUE(scale("scaled<group = [1, *], scale = f32, of = quant<i8, "
+                    "group = [*, *], scale = f32>>",
+                    0));
+  EXPECT_TRUE(scale("scaled<group = [*, *], scale = f32, of = quant<i8, "
+                    "group = [1, *], scale = f32>>",
+                    0));
+  EXPECT_TRUE(scale("f16", 1));
+  EXPECT_FALSE(scale("quant<i4, group = [1, 32], scale = f32>", 1));
+  EXPECT_FALSE(scale("quant<i8, group = [*, *], scale = f32>", 0));
+  EXPECT_FALSE(scale("quant<i4, group = [1, 8], scale = quant<ui6, group = "
+                     "[1, 5], scale = f16>>",
+                     0));
 }
 } // namespace
