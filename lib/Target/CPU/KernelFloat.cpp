@@ -155,22 +155,7 @@ SmallVector<Value> compress::cpu::emitFloatTile(
                                axis.getNumRuns() * (axis.run / unroll) * lines *
                                    perLine));
   }
-  // One line of A in every iteration is just what the next tile needs where
-  // rows and unrolling fit; elsewhere it is left to the hardware.
-  bool fetchesRows = prefetch && prefetch->nextRow && axis.outer.empty() &&
-                     llvm::isPowerOf2_64(rowBases.size()) &&
-                     rowBases.size() * unroll == 16;
   auto fetch = [&](Value iteration) {
-    if (fetchesRows) {
-      Value row = k.bitAnd(iteration, rowBases.size() - 1);
-      Value line = k.div(iteration, rowBases.size());
-      memref::PrefetchOp::create(
-          k.b, k.loc, a,
-          ValueRange(
-              k.add(k.add(prefetch->nextRow, k.mul(row, prefetch->rowStride)),
-                    k.mul(line, 16))),
-          /*isWrite=*/false, /*localityHint=*/3, /*isDataCache=*/true);
-    }
     for (int64_t line = 0; line < lines; ++line)
       memref::PrefetchOp::create(
           k.b, k.loc, b,

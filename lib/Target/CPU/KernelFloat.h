@@ -51,10 +51,6 @@ struct FloatPrefetch {
   Value base;
   Value index;
   unsigned share = 1;
-  /// Where rows start that the next tile reads, `rowStride` elements apart;
-  /// null to fetch none.
-  Value nextRow;
-  int64_t rowStride = 0;
 };
 
 /// One register tile: sums of products of rows of A with a panel of B.

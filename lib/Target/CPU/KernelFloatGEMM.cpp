@@ -6,9 +6,9 @@
 //
 // A task is a block of rows times a group of panels. The sums are taken in
 // parts of k: a part of the activations stays in the second-level cache while
-// the group's panels pass by, a part of a panel in the first-level cache while
-// the rows do, and the weights that are next are on their way. With few rows
-// all activations fit, a group is one panel, and its weights are one stream.
+// the group's panels pass by, a part of a panel while the rows do, and the
+// weights that are next are on their way. With few rows all activations fit, a
+// group is one panel, and its weights are one stream.
 //
 //===----------------------------------------------------------------------===//
 
@@ -23,12 +23,15 @@ using namespace compress::cpu;
 
 /// Rows of a task at most.
 static constexpr int64_t kBlockRows = 128;
-/// Tasks to have at least, so that threads finish at about the same time.
+/// Tasks to have at least, or a multiple of that, so that threads finish at
+/// about the same time.
 static constexpr int64_t kMinTasks = 8;
 /// Panels of a group at most: so many columns of the sums stay in the cache.
 static constexpr int64_t kGroupPanels = 16;
-/// Bytes of f32 weights of a part.
-static constexpr int64_t kPartBytes = 48 * 1024;
+/// Bytes of f32 weights of a part. It need not fit the first-level cache: a
+/// tile takes 16 bytes a cycle from the second one, which loading and storing
+/// the sums twice as often costs more than.
+static constexpr int64_t kPartBytes = 96 * 1024;
 /// Bytes of activations that stay in the second-level cache as they are.
 static constexpr int64_t kCachedBytes = 256 * 1024;
 
@@ -124,20 +127,14 @@ private:
     emitRowTiles(
         k, tileRows, begin, end, remainder, [&](Value at, unsigned count) {
           Value tile = k.div(k.sub(at, begin), tileRows);
-          Value nextRow;
-          if (share > 2) {
-            Value following = k.add(at, tileRows);
-            nextRow = k.select(k.lessThan(following, end), following, begin);
-          }
-          emitTile(at, count, tile, place, share, nextRow, k0, extent, isFirst,
-                   isLast);
+          emitTile(at, count, tile, place, share, k0, extent, isFirst, isLast);
         });
   }
 
   /// Adds k in [k0, k0 + extent) to the sums of `count` rows from `at`.
   void emitTile(Value at, unsigned count, Value tile, const Place &place,
-                unsigned share, Value nextRow, Value k0, int64_t extent,
-                Value isFirst, Value isLast) {
+                unsigned share, Value k0, int64_t extent, Value isFirst,
+                Value isLast) {
     unsigned vectors = place.vectors;
     SmallVector<Value> bases;
     for (unsigned r = 0; r < count; ++r)
@@ -167,11 +164,7 @@ private:
                   loadOut);
     DotAxis axis;
     axis.run = extent;
-    FloatPrefetch prefetch{place.next, tile, share, {}, 0};
-    if (nextRow) {
-      prefetch.nextRow = k.add(k.mul(nextRow, gemm.k), k0);
-      prefetch.rowStride = gemm.k;
-    }
+    FloatPrefetch prefetch{place.next, tile, share};
     sums = emitFloatTile(k, isa, axis, vectors, x, bases, packed, place.base,
                          sums, gemm.stored, prefetch);
     sums = choose(
@@ -248,8 +241,10 @@ struct Division {
     Value enough =
         arith::CeilDivUIOp::create(k.b, k.loc, k.index(kMinTasks), blocks);
     Value most = k.index(count);
-    groups = k.minimum(
-        larger(enough, k.index(llvm::divideCeil(count, kGroupPanels))), most);
+    int64_t least = llvm::divideCeil(count, kGroupPanels);
+    if (least > kMinTasks)
+      least = llvm::alignTo(least, kMinTasks);
+    groups = k.minimum(larger(enough, k.index(least)), most);
     Value cachedRows = k.index(kCachedBytes / 4 / gemm.k);
     groups = k.select(k.lessOrEqual(rows, cachedRows), most, groups);
   }
