@@ -28,6 +28,10 @@ using namespace mlir;
 using namespace compress;
 using namespace compress::cpu;
 
+/// Packed filters of up to so many bytes may be padded by any amount: the
+/// convolutions of floats keep four times the codes.
+static constexpr int64_t kSmallFilterBytes = 256 * 1024;
+
 //===----------------------------------------------------------------------===//
 // Filters
 //===----------------------------------------------------------------------===//
@@ -443,9 +447,10 @@ struct CodeConvPattern : public OpRewritePattern<ContractOp> {
     }
     if (!conv.isSupported())
       return rewriter.notifyMatchFailure(op, "rows too long to copy");
-    int64_t padded =
-        conv.groups * Panels(isa, conv.getGroupFilters()).getPaddedColumns();
-    if (grows(filter->constant, padded * (conv.getPackedExtent() + 12)))
+    int64_t packed = conv.groups *
+                     Panels(isa, conv.getGroupFilters()).getPaddedColumns() *
+                     (conv.getPackedExtent() + 12);
+    if (packed > kSmallFilterBytes && grows(filter->constant, packed))
       return rewriter.notifyMatchFailure(op, "the weight would grow");
     std::optional<SmallVector<float>> biases = matchBiases(conv, op, hasGroups);
     if (!biases)
