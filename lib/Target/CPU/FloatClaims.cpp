@@ -87,6 +87,15 @@ static Value matchAddend(linalg::GenericOp op, Value value) {
   return other != value && other.getType() == value.getType() ? other : Value();
 }
 
+Value compress::cpu::peelGroups(Value value, unsigned spatial) {
+  auto expand = value.getDefiningOp<tensor::ExpandShapeOp>();
+  if (!expand || expand.getSrcType().getRank() != 2 + int64_t(spatial) ||
+      expand.getResultType().getRank() != 3 + int64_t(spatial) ||
+      expand.getReassociationIndices()[1].size() != 2)
+    return value;
+  return expand.getSrc();
+}
+
 EpilogueMatch compress::cpu::matchFloatEpilogue(Operation *op) {
   EpilogueMatch match;
   match.last = op;

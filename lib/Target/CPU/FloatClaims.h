@@ -30,6 +30,10 @@ EpilogueMatch matchFloatEpilogue(mlir::Operation *op);
 void replaceWithEpilogue(mlir::PatternRewriter &rewriter, ContractOp op,
                          const EpilogueMatch &match, Value result);
 
+/// Sees [n, g, c, spatial...] as [n, g * c, spatial...] where that only undoes
+/// an expansion.
+Value peelGroups(Value value, unsigned spatial);
+
 } // namespace compress::cpu
 
 #endif // COMPRESS_LIB_TARGET_CPU_FLOATCLAIMS_H

@@ -13,6 +13,7 @@
 
 #include "ChannelsLast.h"
 #include "DenseClaims.h"
+#include "FloatClaims.h"
 #include "KernelConvFloat.h"
 #include "compress/Target/Contraction.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -30,17 +31,6 @@ using namespace compress::cpu;
 //===----------------------------------------------------------------------===//
 // What surrounds a convolution
 //===----------------------------------------------------------------------===//
-
-/// Sees [n, g, c, spatial...] as [n, g * c, spatial...] where that only undoes
-/// an expansion.
-static Value peelGroups(Value value, unsigned spatial) {
-  auto expand = value.getDefiningOp<tensor::ExpandShapeOp>();
-  if (!expand || expand.getSrcType().getRank() != 2 + int64_t(spatial) ||
-      expand.getResultType().getRank() != 3 + int64_t(spatial) ||
-      expand.getReassociationIndices()[1].size() != 2)
-    return value;
-  return expand.getSrc();
-}
 
 /// The operation that alone uses `value`; what is dead does not count.
 static Operation *getOnlyUser(Value value) {

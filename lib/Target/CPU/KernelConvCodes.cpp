@@ -12,7 +12,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "KernelConvCodes.h"
+#include "KernelConvPlan.h"
 #include "KernelImages.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -21,137 +21,14 @@ using namespace mlir;
 using namespace compress;
 using namespace compress::cpu;
 
-/// Bytes of rows that a task may copy, and that it likes to read.
-static constexpr int64_t kMaxCopiedBytes = 768 * 1024;
-static constexpr int64_t kGoodBytes = 192 * 1024;
-/// Bytes of weights that stay in the second-level cache for all tasks.
-static constexpr int64_t kCachedBytes = 768 * 1024;
-/// Tasks that are enough for a few threads to finish at about the same time.
-static constexpr int64_t kGoodTasks = 8;
-/// Pixels shorter than this are gathered.
-static constexpr int64_t kMinChannels = 16;
-/// Rows of a tile register, and bytes of each.
-static constexpr int64_t kTileRows = 16;
-static constexpr int64_t kTileBytes = 64;
-
-bool CodeConv::isGathered() const {
-  return !isDepthwise && (strides[0] != 1 || strides[1] != 1 ||
-                          channels < kMinChannels || channels % 4 != 0);
-}
-
-DotAxis CodeConv::getRuns() const {
-  DotAxis axis;
-  axis.outer.push_back({kernel[0], 0});
-  axis.run = channels;
-  if (dilations[1] == 1)
-    axis.run *= kernel[1];
-  else
-    axis.outer.push_back({kernel[1], 0});
-  return axis;
-}
-
-int64_t CodeConv::getRunBytes() const {
-  bool isWhole = isa->hasDotTiles && !isGathered();
-  return llvm::alignTo(getRuns().run, isWhole ? kTileBytes : 4);
-}
-
-int64_t CodeConv::getPackedExtent() const {
-  if (isDepthwise)
-    return kernel[0] * kernel[1];
-  return llvm::alignTo(getRuns().getNumRuns() * getRunBytes(),
-                       isa->hasDotTiles ? kTileBytes : 4);
-}
-
-namespace {
-/// How the work is divided, and where tasks read.
-struct Plan {
-  Panels panels;
-  int64_t blockRows, numBlocks, panelsPerTask, panelGroups;
-  /// Pixels of a row of what tiles read, and input rows of a block.
-  int64_t width, inputRows;
-  /// Rows of the product: pixels of a block with those that are not stored.
-  int64_t numRows;
-  /// Bytes from one of them to the next.
-  int64_t rowBytes;
-  bool copies;
-  int64_t copiedBytes = 0, gatheredBytes = 0;
-  DotAxis axis;
-
-  explicit Plan(const CodeConv &conv) : panels(*conv.isa, conv.filters) {
-    width = conv.sizes[1] + conv.padLow[1] + conv.padHigh[1];
-    int64_t weightBytes = conv.getPackedExtent() * panels.getPaddedColumns();
-    copies = conv.isPadded();
-    // Tiles must not read behind the end of the images.
-    if (!conv.isDepthwise && !conv.isGathered() &&
-        conv.getRuns().run != conv.getRunBytes())
-      copies = true;
-    rowBytes = conv.isGathered() ? conv.getPackedExtent() : conv.channels;
-    // Rows sixteen of which share a set of the cache displace each other.
-    if (conv.isGathered() && rowBytes % 1024 == 0)
-      rowBytes += 64;
-    // Long blocks where weights have to come from afar for each of them.
-    int64_t goodBytes =
-        weightBytes > kCachedBytes ? 2 * kGoodBytes : kGoodBytes;
-    int64_t height = conv.outSizes[0];
-    for (blockRows = 1; blockRows < height; ++blockRows) {
-      setRows(conv, blockRows + 1);
-      int64_t bytes = std::max(
-          {copiedBytes, gatheredBytes, inputRows * width * conv.channels});
-      if (bytes > goodBytes)
-        break;
-    }
-    // Blocks of equal height; the last one begins where it still fits.
-    numBlocks = llvm::divideCeil(height, blockRows);
-    if (numBlocks == 1 && panels.getCount() < kGoodTasks && height >= 8)
-      numBlocks = 4;
-    blockRows = llvm::divideCeil(height, numBlocks);
-    numBlocks = llvm::divideCeil(height, blockRows);
-    setRows(conv, blockRows);
-    int64_t count = conv.isDepthwise ? 1 : panels.getCount();
-    panelGroups =
-        std::min<int64_t>(count, llvm::divideCeil(kGoodTasks, numBlocks));
-    panelsPerTask = llvm::divideCeil(count, panelGroups);
-    panelGroups = llvm::divideCeil(count, panelsPerTask);
-    if (conv.isGathered()) {
-      axis.run = conv.getPackedExtent();
-      return;
-    }
-    axis = conv.getRuns();
-    axis.run = conv.getRunBytes();
-    axis.outer[0].second = conv.dilations[0] * width * conv.channels;
-    if (axis.outer.size() > 1)
-      axis.outer[1].second = conv.dilations[1] * conv.channels;
-  }
-
-private:
-  void setRows(const CodeConv &conv, int64_t rows) {
-    inputRows = (rows - 1) * conv.strides[0] +
-                (conv.kernel[0] - 1) * conv.dilations[0] + 1;
-    if (copies)
-      copiedBytes = inputRows * width * conv.channels + kTileBytes;
-    if (conv.isGathered()) {
-      numRows = rows * conv.outSizes[1];
-      gatheredBytes = numRows * rowBytes;
-    } else {
-      numRows = (rows - 1) * width + conv.outSizes[1];
-    }
-  }
-};
-} // namespace
-
-bool CodeConv::isSupported() const {
-  if (isDepthwise && kernel[0] * kernel[1] > kMaxDepthwiseTaps)
-    return false;
-  CodeConv row = *this;
-  row.outSizes[0] = 1;
-  Plan plan(row);
-  return plan.copiedBytes + plan.gatheredBytes <= kMaxCopiedBytes;
-}
-
 static std::string getName(const CodeConv &conv) {
   std::string name = llvm::formatv("compress_{0}_codes_{1}_c{2}f{3}",
                                    conv.isDepthwise ? "depthwise" : "conv",
                                    conv.isa->name, conv.channels, conv.filters);
+  if (conv.groups > 1)
+    name += llvm::formatv("g{0}", conv.groups);
+  if (conv.scales != CodeConv::Scales::Constant)
+    name += conv.scales == CodeConv::Scales::Image ? "_image" : "_tensor";
   for (unsigned d = 2 - conv.rank; d < 2; ++d)
     name += llvm::formatv("_{0}k{1}s{2}d{3}p{4}q{5}", conv.sizes[d],
                           conv.kernel[d], conv.strides[d], conv.dilations[d],
@@ -173,8 +50,8 @@ static SmallVector<Type> getParameterTypes(MLIRContext *context,
     shape.push_back(channels);
     return MemRefType::get(shape, element);
   };
-  Panels panels(*conv.isa, conv.filters);
-  int64_t padded = panels.getPaddedColumns();
+  Panels panels(*conv.isa, conv.getGroupFilters());
+  int64_t padded = conv.groups * panels.getPaddedColumns();
   MemRefType floats = image(conv.outSizes, conv.filters, b.getF32Type());
   SmallVector<Type> types{
       image(conv.sizes, conv.channels, b.getI8Type()),
@@ -183,6 +60,10 @@ static SmallVector<Type> getParameterTypes(MLIRContext *context,
       MemRefType::get({padded}, b.getF32Type()),
       MemRefType::get({padded}, b.getF32Type()),
       MemRefType::get({3}, b.getF32Type())};
+  if (conv.scales != CodeConv::Scales::Constant) {
+    types.push_back(MemRefType::get({ShapedType::kDynamic}, b.getF32Type()));
+    types.push_back(MemRefType::get({ShapedType::kDynamic}, b.getI32Type()));
+  }
   if (conv.epilogue.hasAddend)
     types.push_back(floats);
   if (conv.storesFloats)
@@ -237,14 +118,21 @@ namespace {
 /// What a task works on.
 class Task {
 public:
-  Task(KernelBuilder &k, const CodeConv &conv, const Plan &plan, Value image,
-       Value block)
+  Task(KernelBuilder &k, const CodeConv &conv, const CodeConvPlan &plan,
+       Value image, Value block)
       : k(k), conv(conv), plan(plan), image(image),
         lanes(conv.isa->getLanes()) {
     ValueRange args = k.getArguments();
     images = flatten(k, args[0]);
     weights = args[1];
     unsigned next = 6;
+    if (conv.scales == CodeConv::Scales::Constant) {
+      zero = k.convert(k.load(args[5], k.index(0)), k.i32());
+    } else {
+      Value pair = conv.scales == CodeConv::Scales::Image ? image : k.index(0);
+      scale = k.load(args[next++], pair);
+      zero = k.load(args[next++], pair);
+    }
     if (conv.epilogue.hasAddend)
       addend = flatten(k, args[next++]);
     if (conv.storesFloats)
@@ -259,24 +147,50 @@ public:
         conv.sizes[1] * conv.channels);
     if (plan.copies)
       emitPaddedRows();
-    if (conv.isGathered())
-      emitWindows();
   }
 
-  void emitPanels(Value group) {
-    Value sums = k.scratch(
-        {2 * kTileRows, int64_t(plan.panels.fullVectors) * lanes}, k.i32());
-    Value first = k.mul(group, plan.panelsPerTask);
-    Value last = k.minimum(k.add(first, plan.panelsPerTask),
-                           k.index(plan.panels.getCount()));
+  /// Part number `part` of the groups, or of the panels of the only one.
+  void emitProducts(Value part) {
+    sums = k.scratch({2 * kTileRows, int64_t(plan.panels.fullVectors) * lanes},
+                     k.i32());
+    if (conv.isGathered())
+      windows = k.scratch({plan.gatheredBytes}, k.i8());
+    Value first = k.mul(part, plan.unitsPerTask);
+    Value count = k.index(plan.panels.getCount());
+    if (conv.groups == 1) {
+      Value last = k.minimum(k.add(first, plan.unitsPerTask), count);
+      emitGroup(k.index(0), first, last);
+      return;
+    }
+    Value last =
+        k.minimum(k.add(first, plan.unitsPerTask), k.index(conv.groups));
+    k.loop(first, last, 1,
+           [&](Value group) { emitGroup(group, k.index(0), count); });
+  }
+
+  /// The panels [first, last) of a group.
+  void emitGroup(Value group, Value first, Value last) {
+    Value pixels = source, start = base;
+    base = k.add(base, k.mul(group, conv.getGroupChannels()));
+    if (conv.isGathered())
+      emitWindows();
+    emitPanels(group, first, last);
+    source = pixels;
+    base = start;
+  }
+
+  void emitPanels(Value group, Value first, Value last) {
     int64_t extent = conv.getPackedExtent();
+    Value entries = k.mul(group, plan.panels.getPaddedColumns());
+    Value filters = k.mul(group, conv.getGroupFilters());
     k.loop(first, last, 1, [&](Value panel) {
-      Value column = k.mul(panel, plan.panels.getFullColumns());
-      Value panelBase = k.mul(column, extent);
+      Value within = k.mul(panel, plan.panels.getFullColumns());
+      Value entry = k.add(entries, within), column = k.add(filters, within);
+      Value panelBase = k.mul(entry, extent);
       emitPanel(k, plan.panels, panel, [&](unsigned vectors, int64_t columns) {
-        Columns table(*this, column, vectors, columns);
+        Columns table(*this, entry, column, vectors, columns);
         if (conv.isa->hasDotTiles && plan.numRows >= kTileRows) {
-          emitTiles(vectors, panelBase, sums, table);
+          emitTiles(vectors, panelBase, table);
           return;
         }
         unsigned rows = conv.isa->dotRows[vectors - 1];
@@ -299,7 +213,7 @@ public:
   /// One vector of channels of all pixels after another.
   void emitDepthwise() {
     auto emitChannels = [&](Value channel, int64_t valid) {
-      Columns table(*this, channel, 1, valid);
+      Columns table(*this, channel, channel, 1, valid);
       int64_t padded = plan.panels.getPaddedColumns();
       SmallVector<Value> taps;
       SmallVector<int64_t> offsets;
@@ -347,15 +261,23 @@ public:
 private:
   /// What the columns of a panel need to become results.
   struct Columns {
-    Columns(Task &task, Value column, unsigned vectors, int64_t valid)
+    /// `entry` is where tables have `column`, the first of `valid`.
+    Columns(Task &task, Value entry, Value column, unsigned vectors,
+            int64_t valid)
         : column(column), valid(valid) {
       KernelBuilder &k = task.k;
       ValueRange args = k.getArguments();
       for (unsigned v = 0; v < vectors; ++v) {
-        Value at = k.add(column, v * task.lanes);
+        Value at = k.add(entry, v * task.lanes);
         corrections.push_back(k.loadVector(task.lanes, args[2], at));
         factors.push_back(k.loadVector(task.lanes, args[3], at));
         biases.push_back(k.loadVector(task.lanes, args[4], at));
+        if (!task.scale)
+          continue;
+        corrections.back() =
+            k.mul(corrections.back(), k.splat(task.zero, task.lanes));
+        factors.back() =
+            k.mulF(factors.back(), k.splat(task.scale, task.lanes));
       }
       inverse = k.splat(k.load(args[5], k.index(1)), task.lanes);
       zero = k.splat(k.load(args[5], k.index(2)), task.lanes);
@@ -368,8 +290,7 @@ private:
 
   void emitPaddedRows() {
     Value buffer = k.scratch({plan.copiedBytes}, k.i8());
-    Value zero = k.convert(
-        k.convert(k.load(k.getArguments()[5], k.index(0)), k.i32()), k.i8());
+    Value byte = k.convert(zero, k.i8());
     int64_t channels = conv.channels, row = plan.width * channels;
     Value start = k.mul(image, conv.sizes[0]);
     k.loop(k.index(0), k.index(plan.inputRows), 1, [&](Value r) {
@@ -380,15 +301,15 @@ private:
       k.ifThen(
           k.lessThan(y, k.index(conv.sizes[0])),
           [&] {
-            emitFill(k, zero, buffer, to, conv.padLow[1] * channels);
+            emitFill(k, byte, buffer, to, conv.padLow[1] * channels);
             Value inner = k.add(to, conv.padLow[1] * channels);
             emitCopy(k, images,
                      k.mul(k.add(start, y), conv.sizes[1] * channels), buffer,
                      inner, conv.sizes[1] * channels);
-            emitFill(k, zero, buffer, k.add(inner, conv.sizes[1] * channels),
+            emitFill(k, byte, buffer, k.add(inner, conv.sizes[1] * channels),
                      conv.padHigh[1] * channels);
           },
-          [&] { emitFill(k, zero, buffer, to, row); });
+          [&] { emitFill(k, byte, buffer, to, row); });
     });
     source = buffer;
     base = k.index(0);
@@ -396,10 +317,9 @@ private:
 
   /// Copies windows to rows.
   void emitWindows() {
-    Value buffer = k.scratch({plan.gatheredBytes}, k.i8());
     DotAxis runs = conv.getRuns();
     int64_t channels = conv.channels;
-    bool isWhole = dilationIsOne();
+    bool isWhole = runs.outer.size() == 1;
     k.loop(k.index(0), k.index(plan.blockRows), 1, [&](Value y) {
       k.loop(k.index(0), k.index(conv.outSizes[1]), 1, [&](Value x) {
         Value from =
@@ -414,21 +334,18 @@ private:
                    k.add(from, (ky * conv.dilations[0] * plan.width +
                                 kx * conv.dilations[1]) *
                                    channels),
-                   buffer, k.add(to, i * conv.getRunBytes()), runs.run);
+                   windows, k.add(to, i * conv.getRunBytes()), runs.run);
         }
       });
     });
-    source = buffer;
+    source = windows;
     base = k.index(0);
   }
-
-  bool dilationIsOne() const { return conv.dilations[1] == 1; }
 
   /// Where row `row` of the product begins.
   Value emitBase(Value row) { return k.add(base, k.mul(row, plan.rowBytes)); }
 
-  void emitTiles(unsigned vectors, Value panelBase, Value sums,
-                 const Columns &table) {
+  void emitTiles(unsigned vectors, Value panelBase, const Columns &table) {
     auto tile = [&](Value at, int64_t rows) {
       emitDotTileRegisters(k, plan.axis, vectors, rows, source, emitBase(at),
                            plan.rowBytes, weights, panelBase, sums);
@@ -529,21 +446,25 @@ private:
 
   KernelBuilder &k;
   const CodeConv &conv;
-  const Plan &plan;
+  const CodeConvPlan &plan;
   Value image;
   int64_t lanes;
   Value images, weights, addend;
+  /// Of the codes that are read; `scale` is null where it is a constant.
+  Value scale, zero;
   PlacedImages floats, codes;
   Value firstRow;
   /// What windows are read from, and where the first one begins.
   Value source, base;
+  /// Scratch: sums of a tile, copied windows.
+  Value sums, windows;
 };
 } // namespace
 
 std::string compress::cpu::generateCodeConv(ModuleOp module,
                                             const CodeConv &conv) {
   std::string name = getName(conv);
-  Plan plan(conv);
+  CodeConvPlan plan(conv);
   getOrCreateKernel(
       module, name, getParameterTypes(module.getContext(), conv),
       [&](KernelBuilder &k) {
@@ -552,19 +473,19 @@ std::string compress::cpu::generateCodeConv(ModuleOp module,
                        conv.getPackedExtent() * (conv.isDepthwise ? 8 : 1);
         Value isSmall = k.lessThan(
             images, k.index(kSmallWork / std::max<int64_t>(1, work) + 1));
-        int64_t perImage = plan.numBlocks * plan.panelGroups;
+        int64_t perImage = plan.numBlocks * plan.numParts;
         k.tasks(k.mul(images, perImage), isSmall,
                 [&](KernelBuilder &k, Value number) {
                   Value image = k.div(number, perImage);
                   Value within = k.rem(number, perImage);
                   // Neighbouring tasks share weights.
-                  Value group = k.div(within, plan.numBlocks);
+                  Value part = k.div(within, plan.numBlocks);
                   Value block = k.rem(within, plan.numBlocks);
                   Task task(k, conv, plan, image, block);
                   if (conv.isDepthwise)
                     task.emitDepthwise();
                   else
-                    task.emitPanels(group);
+                    task.emitProducts(part);
                 });
       });
   return name;

@@ -32,12 +32,21 @@ namespace compress::cpu {
 ///       corrections: i32 [padded F], what is subtracted from sums,
 ///       factors: f32 [padded F], biases: f32 [padded F],
 ///       parameters: f32 [3], the zero point of x, and 1 / scale and zero point
-///       of the codes that are stored [, addend: f32 like out]
+///       of the codes that are stored [, scale: f32 [G], zero: i32 [G]]
+///       [, addend: f32 like out]
 ///   outs [out: f32 [N, out..., F]] [, codes: i8 [N, out..., F]]
 /// out = clamp(float(sum - correction) * factor + bias + addend)
+/// Scale and zero point of x are arguments where they are not constants; they
+/// multiply factors and corrections. Each table is padded group by group.
 struct CodeConv {
   const KernelISA *isa;
   int64_t channels, filters;
+  /// The channels, and filters, are as many groups of each other; one where
+  /// `isDepthwise`.
+  int64_t groups = 1;
+  /// How many pairs of scale and zero point there are: those of constants, one
+  /// for all images (G = 1), or one for each (G = N).
+  enum class Scales { Constant, Tensor, Image } scales = Scales::Constant;
   /// One filter per channel.
   bool isDepthwise = false;
   /// Spatial axes of the types.
@@ -47,18 +56,20 @@ struct CodeConv {
   FloatEpilogue epilogue;
   bool storesFloats = false, storesCodes = false;
 
+  int64_t getGroupChannels() const { return channels / groups; }
+  int64_t getGroupFilters() const { return filters / groups; }
   bool isPadded() const {
     return padLow[0] || padLow[1] || padHigh[0] || padHigh[1];
   }
   /// Whether windows are copied, each to a row of its own, before they are
   /// multiplied: where neighbouring windows do not start a pixel apart, or
-  /// pixels are too short.
+  /// what is used of pixels is too short.
   bool isGathered() const;
   /// The window as runs of bytes, without strides.
   DotAxis getRuns() const;
-  /// Bytes from one run of the packed weights to the next, and of all of them,
-  /// for a column. Tile registers always take whole tiles, so what they read
-  /// behind a run meets weights of zero.
+  /// Bytes from one run of the packed weights to the next, and of all of them
+  /// of a group, for a column. Tile registers always take whole tiles, so what
+  /// they read behind a run meets weights of zero.
   int64_t getRunBytes() const;
   int64_t getPackedExtent() const;
   /// Whether what a task copies fits the stack.

@@ -316,6 +316,22 @@ SmallVector<Value> Emitter::quantize(StringRef name, Value x,
   return results;
 }
 
+SmallVector<Value> Emitter::quantizeInPlace(StringRef name, Value x,
+                                            const Activation &activation,
+                                            OpFoldResult groups) {
+  SmallVector<Value> ins{x};
+  appendParameters(b, loc, activation, ins);
+  SmallVector<Value> outs{
+      empty(tensor::getMixedSizes(b, loc, x), b.getI8Type()),
+      empty(groups, b.getF32Type()), empty(groups, b.getI32Type())};
+  if (!activation.statics)
+    outs.push_back(
+        empty(scaled(size(x, 0), 2 * kRangeTasks, 0), b.getF32Type()));
+  SmallVector<Value> results = kernel(name, ins, outs);
+  results.resize(3);
+  return results;
+}
+
 Value Emitter::asImages(Value value) {
   int64_t rank = cast<RankedTensorType>(value.getType()).getRank();
   if (rank == 3)

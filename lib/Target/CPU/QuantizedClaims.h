@@ -115,6 +115,10 @@ struct Emitter {
                                     mlir::OpFoldResult codeBytes,
                                     mlir::OpFoldResult groups, bool needsRanges,
                                     mlir::OpFoldResult sums = {});
+  /// The same for images [n, l] whose codes lie in the same order.
+  llvm::SmallVector<Value> quantizeInPlace(llvm::StringRef name, Value x,
+                                           const Activation &activation,
+                                           mlir::OpFoldResult groups);
 };
 
 /// Products of codes of a few bits on both sides, in BitPatterns.cpp.

@@ -115,3 +115,38 @@ func.func @both(%a: tensor<1x16x8x8xf32>) -> tensor<1x16x8x8xf32> {
   } -> tensor<1x16x8x8xf32>
   return %r : tensor<1x16x8x8xf32>
 }
+
+#gin = affine_map<(n, g, f, y, x, c, i, j) -> (n, g, c, y + i, x + j)>
+#gfilter = affine_map<(n, g, f, y, x, c, i, j) -> (g, f, c, i, j)>
+#gout = affine_map<(n, g, f, y, x, c, i, j) -> (n, g, f, y, x)>
+!image = !compress.tensor<?x16x8x8xf32, quant<i8, group = [1, *, *, *], scale = f32, zero = i8>>
+!w4 = !compress.tensor<16x2x3x3xf32, quant<i8, group = [1, *, *, *], scale = f32>>
+
+// Eight groups of two channels are one group of a vector of filters. Scales of
+// each image are found when the model runs.
+// CHECK-LABEL: func.func @groups
+// CHECK:         %[[Q:.*]]:4 = compress.kernel @compress_quantize_avx512vnni_l1024_image_i8z
+// CHECK:         %[[X:.*]] = tensor.expand_shape %[[Q]]#0
+// CHECK-SAME:      tensor<?x1024xi8> into tensor<?x8x8x16xi8>
+// CHECK:         compress.kernel @compress_conv_codes_avx512vnni_c16f16_image_8k3s1d1p1q1_8k3s1d1p1q1_bias_f32 ins(%[[X]], {{.*}}, %[[Q]]#1, %[[Q]]#2 :
+// CHECK-NOT:     compress.decode
+func.func @groups(%a: tensor<?x16x8x8xf32>, %n: index) -> tensor<?x16x8x8xf32> {
+  %zero = arith.constant 0.0 : f32
+  %q = compress.encode %a : tensor<?x16x8x8xf32> -> !image
+  %d = compress.decode %q : !image
+  %x = tensor.expand_shape %d [[0], [1, 2], [3], [4]] output_shape [%n, 8, 2, 8, 8] : tensor<?x16x8x8xf32> into tensor<?x8x2x8x8xf32>
+  %p = tensor.pad %x low[0, 0, 0, 1, 1] high[0, 0, 0, 1, 1] {
+  ^bb0(%0: index, %1: index, %2: index, %3: index, %4: index):
+    tensor.yield %zero : f32
+  } : tensor<?x8x2x8x8xf32> to tensor<?x8x2x10x10xf32>
+  %w = compress.constant [dense<1> : tensor<16x2x3x3xi8>, dense<0.5> : tensor<16x1x1x1xf32>] : !w4
+  %v = compress.decode %w : !w4
+  %f = tensor.expand_shape %v [[0, 1], [2], [3], [4]] output_shape [8, 2, 2, 3, 3] : tensor<16x2x3x3xf32> into tensor<8x2x2x3x3xf32>
+  %e = tensor.empty(%n) : tensor<?x8x2x8x8xf32>
+  %init = linalg.fill ins(%zero : f32) outs(%e : tensor<?x8x2x8x8xf32>) -> tensor<?x8x2x8x8xf32>
+  %y = compress.contract ins(%p, %f : tensor<?x8x2x10x10xf32>, tensor<8x2x2x3x3xf32>) outs(%init : tensor<?x8x2x8x8xf32>)
+    indexing_maps = [#gin, #gfilter, #gout]
+    iterator_types = ["parallel", "parallel", "parallel", "parallel", "parallel", "reduction", "reduction", "reduction"] -> tensor<?x8x2x8x8xf32>
+  %r = tensor.collapse_shape %y [[0], [1, 2], [3], [4]] : tensor<?x8x2x8x8xf32> into tensor<?x16x8x8xf32>
+  return %r : tensor<?x16x8x8xf32>
+}

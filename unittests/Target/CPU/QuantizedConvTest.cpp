@@ -25,10 +25,16 @@ struct Conv {
   Init init = Init::Zero;
   bool isStatic = false;
   bool isDepthwise = false;
+  int64_t groups = 1;
+  /// Codes of the images, and whether each has a scale of its own.
+  std::string codes = "ui8";
+  bool perImage = false;
+  /// Biases are a constant, not an argument.
+  bool hasConstantBias = false;
   Array weights = {};
 
   /// Channels that one filter sums over.
-  int64_t summed() const { return isDepthwise ? 1 : channels; }
+  int64_t summed() const { return isDepthwise ? 1 : channels / groups; }
   unsigned rank() const { return image.size(); }
   int64_t padded(unsigned d) const { return image[d] + low[d] + high[d]; }
   int64_t out(unsigned d) const {
@@ -44,8 +50,9 @@ struct Conv {
     std::string shape = "?x" + std::to_string(channels);
     for (unsigned d = 0; d < rank(); ++d)
       shape += "x" + std::to_string(isPadded ? padded(d) : image[d]);
-    return parseType(shape + "xf32, quant<ui8, group = [" + stars(rank() + 2) +
-                     "], scale = f32, zero = ui8>");
+    std::string group = (perImage ? "1, " : "*, ") + stars(rank() + 1);
+    return parseType(shape + "xf32, quant<" + codes + ", group = [" + group +
+                     "], scale = f32, zero = " + codes + ">");
   }
   CompressedTensorType getWeightType() const {
     std::string shape =
@@ -66,12 +73,13 @@ struct Conv {
     std::vector<int64_t> shape{filters, summed()};
     shape.insert(shape.end(), kernel.begin(), kernel.end());
     weights = Array::random(shape, channels * filters, 0.2f);
+    biases = Array::random({filters}, 3);
     Type f32 = Float32Type::get(&test::getContext());
     int64_t dynamic = ShapedType::kDynamic;
     auto x = RankedTensorType::get(shapeOf(dynamic, channels, false), f32);
     auto y = RankedTensorType::get(shapeOf(dynamic, filters, true), f32);
     SmallVector<Type> inputs{x};
-    if (init == Init::Bias)
+    if (init == Init::Bias && !hasConstantBias)
       inputs.push_back(RankedTensorType::get({filters}, f32));
     if (init == Init::Tensor)
       inputs.push_back(y);
@@ -115,15 +123,19 @@ struct Conv {
                                  APInt(8, uint64_t(kZero)))));
     }
     lhs = EncodeOp::create(b, loc, inputType, lhs, parameters);
-    if (!first || isDepthwise)
+    if (!first || isDepthwise || groups > 1)
       lhs = DecodeOp::create(b, loc, lhs);
     if (isDepthwise)
       lhs = addUnitAxis(b, lhs);
+    if (groups > 1)
+      lhs = splitAxis(b, lhs, 1, args[0]);
     if (!first)
       lhs = padIt(lhs);
     CompressedTensorType type = getWeightType();
     Value rhs =
         compress::ConstantOp::create(b, loc, type, encode(type, weights));
+    if (groups > 1)
+      rhs = splitAxis(b, DecodeOp::create(b, loc, rhs), 0, args[0]);
     Value start;
     if (init == Init::Tensor) {
       start = args[1];
@@ -132,9 +144,27 @@ struct Conv {
       for (int64_t size : y.getShape().drop_front())
         sizes.push_back(b.getIndexAttr(size));
       start = tensor::EmptyOp::create(b, loc, sizes, b.getF32Type());
+      int64_t axes = groups > 1 ? 2 : 1;
       SmallVector<int64_t> others{0};
       for (unsigned d = 0; d < rank(); ++d)
-        others.push_back(2 + d);
+        others.push_back(1 + axes + d);
+      if (groups > 1) {
+        sizes[1] = b.getIndexAttr(groups);
+        sizes.insert(sizes.begin() + 2, b.getIndexAttr(filters / groups));
+        start = tensor::EmptyOp::create(b, loc, sizes, b.getF32Type());
+      }
+      Value bias;
+      if (init == Init::Bias) {
+        bias = args.size() > 1
+                   ? args[1]
+                   : Value(arith::ConstantOp::create(
+                         b, loc,
+                         DenseElementsAttr::get(
+                             RankedTensorType::get({filters}, b.getF32Type()),
+                             ArrayRef<float>(biases.values))));
+        if (groups > 1)
+          bias = splitAxis(b, bias, 0, args[0]);
+      }
       if (init == Init::Zero)
         start =
             linalg::FillOp::create(
@@ -143,10 +173,47 @@ struct Conv {
                 start)
                 .getResult(0);
       else
-        start = linalg::BroadcastOp::create(b, loc, args[1], start, others)
+        start = linalg::BroadcastOp::create(b, loc, bias, start, others)
                     ->getResult(0);
     }
-    return buildConv(b, y, lhs, rhs, start, strides, dilations, isDepthwise);
+    if (groups == 1)
+      return buildConv(b, y, lhs, rhs, start, strides, dilations, isDepthwise);
+    if (init == Init::Tensor)
+      start = splitAxis(b, start, 1, args[0]);
+    Value result =
+        buildConv(b, cast<RankedTensorType>(start.getType()), lhs, rhs, start,
+                  strides, dilations, /*isDepthwise=*/false,
+                  /*hasGroups=*/true);
+    SmallVector<ReassociationIndices> axes{{0}, {1, 2}};
+    for (unsigned d = 0; d < rank(); ++d)
+      axes.push_back({3 + int64_t(d)});
+    return tensor::CollapseShapeOp::create(b, loc, y, result, axes);
+  }
+
+  /// [.., c, ..] as [.., groups, c / groups, ..]; `images` has the first extent
+  /// where that is not known.
+  Value splitAxis(OpBuilder &b, Value value, int64_t axis, Value images) {
+    auto type = cast<RankedTensorType>(value.getType());
+    Location loc = b.getUnknownLoc();
+    SmallVector<int64_t> shape;
+    SmallVector<OpFoldResult> sizes;
+    SmallVector<ReassociationIndices> axes;
+    for (int64_t d = 0; d < type.getRank(); ++d) {
+      SmallVector<int64_t> parts{type.getDimSize(d)};
+      if (d == axis)
+        parts = {groups, type.getDimSize(d) / groups};
+      axes.emplace_back();
+      for (int64_t part : parts) {
+        axes.back().push_back(shape.size());
+        shape.push_back(part);
+        sizes.push_back(ShapedType::isDynamic(part)
+                            ? tensor::getMixedSize(b, loc, images, 0)
+                            : b.getIndexAttr(part));
+      }
+    }
+    return tensor::ExpandShapeOp::create(
+        b, loc, RankedTensorType::get(shape, type.getElementType()), value,
+        axes, sizes);
   }
 
   /// [n, c, ...] as [n, c, 1, ...].
@@ -167,9 +234,12 @@ struct Conv {
 
   void check(const Compiled &compiled, int64_t n, StringRef what) {
     Array x = Array::random(shapeOf(n, channels, false), 5);
+    // Images of different ranges.
+    for (int64_t i = 0; i < x.size(); ++i)
+      x.values[i] *= 1 + 2 * (i / (x.size() / n));
     std::vector<Array> inputs{x};
-    if (init == Init::Bias)
-      inputs.push_back(Array::random({filters}, 3));
+    if (init == Init::Bias && !hasConstantBias)
+      inputs.push_back(biases);
     if (init == Init::Tensor)
       inputs.push_back(Array::random(shapeOf(n, filters, true), 4));
     Array y = compiled(inputs);
@@ -195,7 +265,7 @@ struct Conv {
       int64_t pixel = i % pixels, f = i / pixels % filters,
               b = i / pixels / filters;
       double start = init == Init::Zero   ? 0
-                     : init == Init::Bias ? inputs[1].values[f]
+                     : init == Init::Bias ? biases.values[f]
                                           : inputs[1].values[i];
       double sum = start, magnitude = std::fabs(start);
       for (int64_t tap = 0; tap < taps; ++tap) {
@@ -213,7 +283,8 @@ struct Conv {
         if (!isInside)
           continue;
         for (int64_t c = 0; c < summed(); ++c) {
-          int64_t channel = isDepthwise ? f : c;
+          int64_t channel =
+              isDepthwise ? f : f / (filters / groups) * summed() + c;
           double product =
               double(a.values[(b * channels + channel) * size + position]) *
               w.values[(f * summed() + c) * taps + tap];
@@ -230,6 +301,7 @@ struct Conv {
 
   static constexpr float kScale = 0.02f;
   static constexpr int64_t kZero = 117;
+  Array biases = {};
 };
 
 Conv make2D(int64_t c, int64_t f, int64_t size, int64_t kernel, int64_t stride,
@@ -309,6 +381,66 @@ TEST(IntegerConv, Depthwise) {
       for (int64_t n : {0, 1, 3})
         conv.check(*compiled, n, isa + " shape " + std::to_string(i));
     }
+}
+
+TEST(IntegerConv, Groups) {
+  // Groups, channels and filters of all of them, and the window. Few channels
+  // in many groups, ones of a vector, and ones of several tiles.
+  struct Case {
+    int64_t groups, channels, filters, size, kernel, stride, dilation, low,
+        high;
+  };
+  std::vector<Case> cases{
+      {2, 4, 6, 7, 3, 1, 1, 1, 1},   {32, 128, 128, 5, 3, 1, 1, 1, 1},
+      {3, 9, 3, 8, 3, 2, 1, 0, 1},   {4, 64, 64, 9, 3, 1, 2, 2, 2},
+      {5, 20, 35, 6, 1, 1, 1, 0, 0}, {2, 128, 160, 6, 3, 1, 1, 1, 1},
+      {7, 7, 21, 6, 3, 1, 1, 1, 0},  {2, 96, 34, 11, 3, 2, 1, 1, 1},
+      {2, 64, 32, 4, 1, 1, 1, 0, 0},
+  };
+  for (const std::string &isa : getRunnableISAs())
+    for (auto [i, part] : llvm::enumerate(cases)) {
+      if (isa != getRunnableISAs()[0] && i % 3 != 1)
+        continue;
+      Conv conv = make2D(part.channels, part.filters, part.size, part.kernel,
+                         part.stride, part.dilation, part.low, part.high);
+      conv.groups = part.groups;
+      conv.init = Init(i % 2);
+      conv.hasConstantBias = true;
+      conv.isStatic = i / 2 % 2;
+      conv.perImage = i % 3 == 2 && !conv.isStatic;
+      auto compiled = conv.compile(*getOptions(isa));
+      ASSERT_TRUE(compiled->isClaimed()) << i;
+      EXPECT_TRUE(compiled->hasKernel("compress_conv_codes")) << isa << i;
+      for (int64_t n : {0, 1, 3})
+        conv.check(*compiled, n, isa + " shape " + std::to_string(i));
+    }
+}
+
+TEST(IntegerConv, DynamicScales) {
+  for (const std::string &isa : getRunnableISAs())
+    for (auto [i, codes] :
+         llvm::enumerate(std::vector<std::string>{"ui8", "i8", "ui4", "i6"}))
+      for (bool perImage : {false, true}) {
+        if (isa != getRunnableISAs()[0] && perImage != (i % 2 == 0))
+          continue;
+        Conv conv = make2D(18, 20, 9, 3, 1 + i % 2, 1, 1, i < 2);
+        conv.codes = codes;
+        conv.perImage = perImage;
+        conv.init = Init::Bias;
+        conv.hasConstantBias = true;
+        conv.pad = Pad(i / 2);
+        conv.isDepthwise = i == 1 && perImage;
+        if (conv.isDepthwise)
+          conv.filters = conv.channels;
+        auto compiled = conv.compile(*getOptions(isa));
+        ASSERT_TRUE(compiled->isClaimed()) << i;
+        EXPECT_TRUE(compiled->hasKernel(conv.isDepthwise
+                                            ? "compress_depthwise_codes"
+                                            : "compress_conv_codes"))
+            << codes;
+        for (int64_t n : {0, 1, 3})
+          conv.check(*compiled, n, isa + " codes " + codes);
+      }
 }
 
 TEST(IntegerConv, DISABLED_Speed) {

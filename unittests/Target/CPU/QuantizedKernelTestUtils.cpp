@@ -186,15 +186,22 @@ static void addLowering(OpPassManager &pm) {
 Value compress::test::buildConv(OpBuilder &b, RankedTensorType result,
                                 Value images, Value filters, Value start,
                                 ArrayRef<int64_t> strides,
-                                ArrayRef<int64_t> dilations, bool isDepthwise) {
-  // Loops: n, f, o.., c, k..
-  unsigned rank = strides.size(), loops = 3 + 2 * rank;
+                                ArrayRef<int64_t> dilations, bool isDepthwise,
+                                bool hasGroups) {
+  // Loops: n, f, o.., c, k.. [, g]
+  unsigned rank = strides.size(), loops = 3 + 2 * rank + hasGroups;
   MLIRContext *context = b.getContext();
   auto dim = [&](unsigned i) { return getAffineDimExpr(i, context); };
   SmallVector<AffineExpr> in{dim(0), dim(2 + rank)},
       filter{dim(1), dim(2 + rank)}, out{dim(0), dim(1)};
   if (isDepthwise)
     in.insert(in.begin() + 1, dim(1));
+  if (hasGroups) {
+    AffineExpr group = dim(loops - 1);
+    in.insert(in.begin() + 1, group);
+    filter.insert(filter.begin(), group);
+    out.insert(out.begin() + 1, group);
+  }
   for (unsigned d = 0; d < rank; ++d) {
     in.push_back(dim(2 + d) * strides[d] + dim(3 + rank + d) * dilations[d]);
     filter.push_back(dim(3 + rank + d));
@@ -202,6 +209,8 @@ Value compress::test::buildConv(OpBuilder &b, RankedTensorType result,
   }
   SmallVector<Attribute> iterators(2 + rank, b.getStringAttr("parallel"));
   iterators.append(1 + rank, b.getStringAttr("reduction"));
+  if (hasGroups)
+    iterators.push_back(b.getStringAttr("parallel"));
   return ContractOp::create(
       b, b.getUnknownLoc(), result, images, filters, start,
       b.getAffineMapArrayAttr({AffineMap::get(loops, 0, in, context),

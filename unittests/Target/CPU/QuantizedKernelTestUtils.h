@@ -58,12 +58,13 @@ mlir::Value buildProduct(mlir::OpBuilder &b, mlir::RankedTensorType result,
                          bool transposed, Init init, mlir::Value start);
 
 /// The convolution of images [n, c, spatial...] with filters [f, c, kernel...],
-/// which begins with `start`; with `isDepthwise` of images [n, f, 1, ...].
+/// which begins with `start`; with `isDepthwise` of images [n, f, 1, ...], with
+/// `hasGroups` of images [n, g, c, ...] with filters [g, f, c, ...].
 mlir::Value buildConv(mlir::OpBuilder &b, mlir::RankedTensorType result,
                       mlir::Value images, mlir::Value filters,
                       mlir::Value start, llvm::ArrayRef<int64_t> strides,
                       llvm::ArrayRef<int64_t> dilations,
-                      bool isDepthwise = false);
+                      bool isDepthwise = false, bool hasGroups = false);
 
 /// One function `f`, claimed and compiled.
 class Compiled {
