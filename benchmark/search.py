@@ -28,7 +28,8 @@ from harness import (ROOT, BenchmarkError, find_compiler, geometric_mean,
 
 # What one family offers. The method of levels without a name is the default.
 BITS = (["int8"]
-        + [f"int{bits}-g32:rtn(range=mse)" for bits in (6, 5, 4, 3, 2)]
+        + [f"int{bits}-g32:{method}" for bits in (6, 5, 4, 3, 2)
+           for method in ("rtn(range=mse)", "adaquant")]
         + ["kmeans4-row", "kmeans3-row", "kmeans2-row", "ternary"])
 SPARSITY = [f"sparse-{zeros}%" for zeros in (50, 60, 70, 80, 90, 95)]
 RANK = [f"lowrank-{share}" for share in (0.5, 0.35, 0.25, 0.15, 0.1, 0.05)]
@@ -42,7 +43,9 @@ SUMS = ["kmeans3-row+outliers-1%", "kmeans2-row+outliers-1%",
 # Fixed lengths waste what absmax ranges leave rare: with a lossless code over
 # them, more bits of one scale per channel pay.
 CODED = ([f"int{bits}+rans" for bits in (8, 7, 6, 5, 4, 3)]
-         + [f"int{bits}-g128+rans" for bits in (6, 5, 4, 3)])
+         + [f"int{bits}-g128+rans" for bits in (6, 5, 4, 3)]
+         + [f"coded-{bits}" for bits in (1, 1.25, 1.5, 1.75, 2, 2.25, 2.5, 2.75,
+                                         3, 3.25, 3.5, 4, 4.5, 5, 6)])
 SPACES = {"bits": BITS, "sparsity": SPARSITY, "rank": RANK, "coded": CODED,
           "joint": BITS + SPARSITY + RANK + PRODUCTS + SUMS + CODED}
 # The families whose best uniform plan is compared with; bits with a lossless
@@ -100,6 +103,8 @@ def search(options, space, seed, folder):
                "--eval", options.eval, "--seed", str(seed), "--baselines", "1",
                "--stitch-frontier",
                "--weigh-levels",
+               # Spaces of one seed share what they encode.
+               "--cache", os.path.join(folder, f"cache-{seed}"),
                "--levels", ",".join(["f32"] + SPACES[space]),
                "--max-size", budgets[-1], "--frontier", ",".join(budgets),
                "--threads", str(options.threads)]

@@ -443,22 +443,30 @@ RateMethod::encode(const WeightRequest &request) const {
         "method 'rate': tables alone take %.2f bits a weight",
         fixed / double(elements));
 
-  // Fewer bits for larger steps. A last exact look follows, since counts of
-  // the coder are rounded.
-  constexpr double prices[] = {0.06, 0.1, 0.15, 0.22};
-  constexpr int halvings = 12, attempts = 8;
+  // More bits for smaller steps, until most codes are the largest one. A last
+  // exact look follows, since counts of the coder are rounded.
+  constexpr double prices[] = {0.03, 0.06, 0.1, 0.15, 0.22};
+  constexpr int doublings = 16, halvings = 8, attempts = 8;
   std::optional<Choice> best;
   double bestPrice = 0;
   for (double price : prices) {
-    double low = std::log(quantizer.getLargest() / 1e4),
-           high = std::log(quantizer.getLargest() * 2.0);
     std::optional<Choice> fitting;
-    for (int i = 0; i < halvings; ++i) {
-      double middle = (low + high) / 2;
-      Choice choice = quantizer.choose(std::exp(middle), price);
-      (choice.bits > budget ? low : high) = middle;
-      if (choice.bits <= budget)
+    auto fits = [&](double step) {
+      Choice choice = quantizer.choose(step, price);
+      if (choice.bits > budget)
+        return false;
+      if (!fitting || choice.error < fitting->error)
         fitting = std::move(choice);
+      return true;
+    };
+    double high = quantizer.getLargest() * 2.0, low = high;
+    int i = 0;
+    for (; i < doublings && fits(low); ++i)
+      low /= 2;
+    high = 2 * low;
+    for (int k = 0; k < halvings && i < doublings; ++k) {
+      double middle = std::sqrt(low * high);
+      (fits(middle) ? high : low) = middle;
     }
     if (fitting && (!best || fitting->error < best->error)) {
       best = std::move(fitting);
@@ -491,10 +499,11 @@ RateMethod::encode(const WeightRequest &request) const {
     int64_t bytes = 0;
     for (const HostTensor &leaf : tensor->leaves)
       bytes += leaf.getBytes().size();
-    if (double(8 * bytes) <= *bits * double(elements))
+    double excess = double(8 * bytes) / double(elements) - *bits;
+    if (excess <= 0)
       return std::move(tensor->leaves);
-    best = feedback ? withFeedback(best->step * 1.01)
-                    : quantizer.choose(best->step * 1.01, bestPrice);
+    double step = best->step * std::exp2(excess + 0.001 * (1 << i));
+    best = feedback ? withFeedback(step) : quantizer.choose(step, bestPrice);
   }
   return llvm::createStringError(
       "method 'rate': no codes fit into %.2f bits a weight", *bits);

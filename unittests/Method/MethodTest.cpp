@@ -315,8 +315,8 @@ TEST_F(MethodTest, ActivationParameters) {
 TEST_F(MethodTest, RegistryAndOptions) {
   EXPECT_EQ(llvm::toString(lookupMethod("gptqq").takeError()),
             "unknown method 'gptqq'; known are adaquant, cast, depths, fit, "
-            "kmeans, magnitude, obs, rtn, svd");
-  EXPECT_EQ(getMethods().size(), 9u);
+            "kmeans, magnitude, obs, rate, rtn, svd");
+  EXPECT_EQ(getMethods().size(), 10u);
   WeightRequest request =
       makeRequest(parse("quant<i8, group = [1, *], scale = f32>"),
                   makeWeight(1), {{"range", "magic"}});

@@ -197,7 +197,7 @@ TEST_F(LevelTest, SaysWhatIsWrong) {
   EXPECT_EQ(
       errorOf("int8:magic"),
       "level 'int8:magic': unknown method 'magic'; known are adaquant, cast, "
-      "depths, fit, kmeans, magnitude, obs, rtn, svd");
+      "depths, fit, kmeans, magnitude, obs, rate, rtn, svd");
   EXPECT_TRUE(StringRef(errorOf("int8:")).contains("unknown method ''"));
   EXPECT_EQ(errorOf("int8:rtn(range=mse"),
             "level 'int8:rtn(range=mse': expected ')' at the end");

@@ -53,10 +53,10 @@ struct Choice {
 /// The levels that a site can have, at least one of them not excluded.
 struct SiteChoices {
   std::string site;
+  std::vector<Choice> choices;
   /// Whether it is no weight (`Site::isElementwise`): plans of one level may
   /// store it exactly instead, whichever serves them better.
   bool isElementwise = false;
-  std::vector<Choice> choices;
 };
 
 /// What a column of costs means: "bytes", "seconds", "flops", "bops",

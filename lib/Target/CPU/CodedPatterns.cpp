@@ -124,12 +124,16 @@ struct CodedMatmul : public OpRewritePattern<ContractOp> {
     std::string site = getPackedName(constant);
     Value words = e.constant(coded->words, site);
     Value starts = e.constant(coded->starts, site + ".starts");
-    Value slots = e.constant(coded->slots, site + ".slots");
+    // From constants, so that it is done once when the model is loaded.
+    Value slots = e.kernel(
+        generateSlots(module, layout.coder, coded->runs.getNumElements() / 2),
+        e.constant(coded->runs, site + ".runs"),
+        e.empty({e.constantSize(getNumSlots())}, rewriter.getI32Type()))[0];
     bool blockwise = isBlockwise(gemm, layout);
     Value codes = words;
     if (blockwise)
       gemm.coded = layout;
-    else // From constants, so that it is done once when the model is loaded.
+    else
       codes = e.kernel(
           generateInflate(module, isa, layout), {words, starts, slots},
           e.empty({e.constantSize(codeBytes)}, rewriter.getI8Type()))[0];

@@ -23,35 +23,39 @@ static constexpr int64_t kNumSlots = StreamLayout::numSlots;
 
 int64_t CodedOperands::getByteSize() const {
   return words.getBytes().size() + starts.getBytes().size() +
-         slots.getBytes().size();
+         runs.getBytes().size();
 }
 
-/// Slots of a table of code lengths: symbol, length << 8.
-static std::vector<uint32_t> getHuffmanSlots(ArrayRef<char> table) {
-  std::vector<uint32_t> slots;
+/// How slots of one symbol differ from one to the next.
+static uint32_t getSlotStep(EntropyCoder coder) {
+  return coder == EntropyCoder::RANS ? uint32_t(1) << 20 : 0;
+}
+
+/// First slot and number of slots of each symbol, in the order of slots. Of
+/// code lengths: symbol, length << 8.
+static std::vector<uint32_t> getHuffmanRuns(ArrayRef<char> table) {
+  std::vector<uint32_t> runs;
   auto getLength = [&](unsigned symbol) {
     return uint8_t(table[symbol / 2]) >> (symbol % 2 * 4) & 15;
   };
   for (unsigned length = 1; length <= kSlotBits; ++length)
     for (unsigned symbol = 0; symbol < 256; ++symbol)
       if (getLength(symbol) == int(length))
-        slots.insert(slots.end(), size_t(1) << (kSlotBits - length),
-                     symbol | length << 8);
+        runs.insert(runs.end(), {symbol | length << 8,
+                                 uint32_t(1) << (kSlotBits - length)});
   // A single symbol takes no bits.
-  if (slots.size() < size_t(kNumSlots))
-    slots.assign(kNumSlots, slots.front() & 255);
-  return slots;
+  if (runs.size() == 2 && runs[1] < uint32_t(kNumSlots))
+    runs = {runs[0] & 255, uint32_t(kNumSlots)};
+  return runs;
 }
 
-/// Slots of a table of frequencies: symbol, (frequency - 1) << 8, bias << 20.
-static std::vector<uint32_t> getRANSSlots(ArrayRef<char> table) {
-  std::vector<uint32_t> slots;
-  for (unsigned symbol = 0; symbol < 256; ++symbol) {
-    uint32_t frequency = endian::read16le(table.data() + 2 * symbol);
-    for (uint32_t bias = 0; bias < frequency; ++bias)
-      slots.push_back(symbol | (frequency - 1) << 8 | bias << 20);
-  }
-  return slots;
+/// Of frequencies: symbol, (frequency - 1) << 8, bias << 20.
+static std::vector<uint32_t> getRANSRuns(ArrayRef<char> table) {
+  std::vector<uint32_t> runs;
+  for (unsigned symbol = 0; symbol < 256; ++symbol)
+    if (uint32_t frequency = endian::read16le(table.data() + 2 * symbol))
+      runs.insert(runs.end(), {symbol | (frequency - 1) << 8, frequency});
+  return runs;
 }
 
 std::optional<CodedOperands> compress::cpu::codePanels(const HostTensor &packed,
@@ -117,9 +121,9 @@ std::optional<CodedOperands> compress::cpu::codePanels(const HostTensor &packed,
   layout.numWords = words.size();
   ArrayRef<char> table = ArrayRef(*stream).slice(
       head->tables[0], StreamLayout::getTableBytes(coder, 8));
-  std::vector<uint32_t> slots = coder == EntropyCoder::Huffman
-                                    ? getHuffmanSlots(table)
-                                    : getRANSSlots(table);
+  std::vector<uint32_t> runs = coder == EntropyCoder::Huffman
+                                   ? getHuffmanRuns(table)
+                                   : getRANSRuns(table);
   auto toTensor = [&](ArrayRef<uint32_t> values) {
     auto tensor = HostTensor::allocate(
         {int64_t(values.size())},
@@ -128,7 +132,7 @@ std::optional<CodedOperands> compress::cpu::codePanels(const HostTensor &packed,
                 values.size() * 4);
     return tensor;
   };
-  return CodedOperands{toTensor(words), toTensor(starts), toTensor(slots)};
+  return CodedOperands{toTensor(words), toTensor(starts), toTensor(runs)};
 }
 
 //===----------------------------------------------------------------------===//
@@ -269,6 +273,34 @@ Value compress::cpu::emitInflate(KernelBuilder &k, const KernelISA &isa,
            return next;
          });
   return buffer;
+}
+
+int64_t compress::cpu::getNumSlots() { return kNumSlots; }
+
+std::string compress::cpu::generateSlots(ModuleOp module, EntropyCoder coder,
+                                         int64_t numRuns) {
+  bool isRANS = coder == EntropyCoder::RANS;
+  std::string name = llvm::formatv("compress_slots_{0}_{1}",
+                                   isRANS ? "rans" : "huffman", numRuns);
+  Type i32 = IntegerType::get(module.getContext(), 32);
+  Type types[] = {MemRefType::get({2 * numRuns}, i32),
+                  MemRefType::get({kNumSlots}, i32)};
+  getOrCreateKernel(module, name, types, [&](KernelBuilder &k) {
+    ValueRange args = k.getArguments();
+    k.loop(k.index(0), k.index(2 * numRuns), 2, {k.index(0)},
+           [&](Value run, ValueRange at) {
+             Value first = k.load(args[0], run);
+             Value count = k.toIndex(k.load(args[0], k.add(run, 1)));
+             k.loop(k.index(0), count, 1, {first},
+                    [&](Value i, ValueRange slot) {
+                      k.store(slot[0], args[1], k.add(at[0], i));
+                      return SmallVector<Value>{
+                          k.add(slot[0], int64_t(getSlotStep(coder)))};
+                    });
+             return SmallVector<Value>{k.add(at[0], count)};
+           });
+  });
+  return name;
 }
 
 std::string compress::cpu::generateInflate(ModuleOp module,

@@ -45,9 +45,10 @@ struct CodedPanels {
 };
 
 /// In the order of operands: the streams as i32 words, the first word of each
-/// stream, and what the next 12 bits of one mean, a symbol each.
+/// stream, and what the next 12 bits of one mean, a symbol each: as runs, which
+/// `generateSlots` makes a table of.
 struct CodedOperands {
-  HostTensor words, starts, slots;
+  HostTensor words, starts, runs;
   int64_t getByteSize() const;
 };
 
@@ -67,6 +68,13 @@ llvm::SmallVector<Type, 3> getCodedTypes(mlir::MLIRContext *context,
 Value emitInflate(KernelBuilder &k, const KernelISA &isa,
                   const CodedPanels &layout, Value panel, Value words,
                   Value starts, Value slots);
+
+/// A kernel that writes out the table that streams are decoded with:
+///   ins runs
+///   outs i32 [getNumSlots()]
+std::string generateSlots(mlir::ModuleOp module, EntropyCoder coder,
+                          int64_t numRuns);
+int64_t getNumSlots();
 
 /// A kernel that inflates everything:
 ///   ins words, starts, slots
