@@ -70,6 +70,9 @@ public:
     tensor.setDouble(0, value);
     return constant(tensor, prefix + "." + name.str());
   }
+  void mark(Value value, StringRef role) {
+    value.getDefiningOp()->setAttr(routedAttr, b.getStringAttr(role));
+  }
   Type f32() { return b.getF32Type(); }
   Type i1() { return b.getI1Type(); }
   Type i64() { return b.getI64Type(); }
@@ -235,11 +238,12 @@ static ExpertLayer expand(Mixture &mixture, double threshold) {
     };
     Value gate = take(gates);
     layer.weights.push_back(mixture.upName + number);
-    Value h =
-        b.make("MatMul",
-               {b.make("Mul", {x, take(masks)}, b.f32()),
-                b.constant(getExpert(mixture.up, e), mixture.upName + number)},
-               b.f32());
+    Value masked = b.make("Mul", {x, take(masks)}, b.f32());
+    b.mark(masked, routedIn);
+    Value h = b.make(
+        "MatMul",
+        {masked, b.constant(getExpert(mixture.up, e), mixture.upName + number)},
+        b.f32());
     if (mixture.upBias)
       h = b.make("Add",
                  {h, b.constant(getRow(mixture.upBias, e),
@@ -262,6 +266,7 @@ static ExpertLayer expand(Mixture &mixture, double threshold) {
                                        mixture.downName + ".bias" + number)},
                      b.f32())},
           b.f32());
+    b.mark(y, routedOut);
     sum = sum ? b.make("Add", {sum, y}, b.f32()) : y;
   }
   if (shape)
