@@ -17,6 +17,7 @@
 #include "compress/Dialect/Compress/Transforms/Passes.h"
 #include "compress/Dialect/ONNX/IR/ONNXDialect.h"
 #include "compress/Dialect/ONNX/Interfaces/CompressibleOpInterfaceImpl.h"
+#include "compress/Dialect/ONNX/Transforms/CompactExperts/CompactExperts.h"
 #include "compress/Dialect/ONNX/Transforms/ConstantFold/ConstantFold.h"
 #include "compress/Dialect/ONNX/Transforms/ExpandExperts/ExpandExperts.h"
 #include "compress/Dialect/ONNX/Transforms/FoldBatchNorm/FoldBatchNorm.h"
@@ -73,6 +74,7 @@ void compress::registerAllPasses() {
   registerONNXToLinalgPasses();
   registerQuantToCompressPasses();
   registerSparseTensorToCompressPasses();
+  onnx::registerONNXCompactExpertsPasses();
   onnx::registerONNXConstantFoldPasses();
   onnx::registerONNXExpandExpertsPasses();
   onnx::registerONNXFoldBatchNormPasses();

@@ -8,6 +8,7 @@
 #include "Compilation.h"
 #include "compress/Conversion/CompressToONNX/CompressToONNX.h"
 #include "compress/Dialect/ONNX/IR/ONNXOps.h"
+#include "compress/Dialect/ONNX/Transforms/InferShapes/InferShapes.h"
 #include "compress/Dialect/ONNX/Transforms/ShrinkChannels/ShrinkChannels.h"
 #include "compress/Frontend/ONNX/ONNXFrontend.h"
 #include "compress/Pipelines/Pipelines.h"
@@ -195,8 +196,23 @@ llvm::Error Compilation::importModel() {
   if (llvm::Error error =
           emit.write("import", *floatModule, output.getStaging()))
     return error;
-  if (FunctionOpInterface main = getMain(*floatModule))
-    experts = onnx::expandExperts(main, options.expertThreshold);
+  if (FunctionOpInterface main = getMain(*floatModule)) {
+    // Shapes behind a mixture are known once it is expanded.
+    while (main.walk([](onnx::CustomOp op) {
+                 return op.getOpType() == "MoE" ? WalkResult::interrupt()
+                                                : WalkResult::advance();
+               })
+               .wasInterrupted()) {
+      PassManager shapes(&context);
+      shapes.addNestedPass<func::FuncOp>(onnx::createInferShapes());
+      if (failed(shapes.run(*floatModule)))
+        return diagnostics.takeError("cannot be simplified");
+      auto found = onnx::expandExperts(main, options.expertThreshold);
+      if (found.empty())
+        break;
+      llvm::append_range(experts, found);
+    }
+  }
   if (options.expertThreshold > 0 && experts.empty())
     return llvm::createStringError(
         "--expert-threshold: the model has no mixture of experts");

@@ -7,6 +7,7 @@
 #include "compress/Pipelines/Pipelines.h"
 #include "compress/Conversion/ONNXToLinalg/ONNXToLinalg.h"
 #include "compress/Dialect/Compress/Transforms/Passes.h"
+#include "compress/Dialect/ONNX/Transforms/CompactExperts/CompactExperts.h"
 #include "compress/Dialect/ONNX/Transforms/ConstantFold/ConstantFold.h"
 #include "compress/Dialect/ONNX/Transforms/FoldBatchNorm/FoldBatchNorm.h"
 #include "compress/Dialect/ONNX/Transforms/InferShapes/InferShapes.h"
@@ -39,6 +40,7 @@ void compress::buildContractPipeline(OpPassManager &pm) {
 void compress::buildCompilePipeline(OpPassManager &pm, const Target &target,
                                     const TargetOptions &options,
                                     bool remarks) {
+  pm.addNestedPass<func::FuncOp>(onnx::createCompactExperts());
   buildContractPipeline(pm);
   CompressAssignTargetOptions assign;
   assign.target = target.getName().str();

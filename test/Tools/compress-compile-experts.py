@@ -117,3 +117,62 @@ bits = [sum(s["bytes_after"] for s in r["sites"]) for r in (mixed, uniform)]
 errors = [r["totals"]["quality"]["outputs"][0]["relative_error"] for r in (mixed, uniform)]
 print(bits, errors)
 assert bits[0] <= bits[1] * 1.02 and errors[0] < 0.8 * errors[1], (bits, errors)
+
+# Other activations, one mixture after the other; with one token most experts have none.
+stacks = {"g1": draw(4, 10, 8) / 3, "g2": draw(4, 8, 10) / 3, "s1": draw(4, 12, 8) / 3, "s1b": draw(4, 12), "s2": draw(4, 8, 6) / 3}
+to_experts = draw(8, 4)
+row = "tensor<?x8xf32>"
+with open(f"{work}/two.mlir", "w", encoding="utf-8") as file:
+    kinds = {name: f'tensor<{"x".join(map(str, value.shape))}xf32>' for name, value in stacks.items()}
+
+    def mixture(result, x, up, up_bias, down, attributes):
+        missing = "" if up_bias else '  %none = onnx.NoValue : none\n'
+        operands = f"%{up}, %{up_bias or 'none'}, %{down}"
+        types = f"{kinds[up]}, {kinds[up_bias] if up_bias else 'none'}, {kinds[down]}"
+        return (missing + f'  %l{result} = onnx.MatMul(%{x}, %to) : ({row}, tensor<8x4xf32>) -> tensor<?x4xf32>\n'
+                f'  %{result} = onnx.Custom "MoE"(%{x}, %l{result}, {operands}) {{domain = "com.microsoft", '
+                f'node_attributes = {{{attributes}}}}} : ({row}, tensor<?x4xf32>, {types}) -> {row}\n')
+
+    file.write(
+        'module attributes {onnx.ir_version = 8 : i64, onnx.opset_imports = [{domain = "", version = 17 : i64}, '
+        '{domain = "com.microsoft", version = 1 : i64}]} {\n'
+        f'func.func @main_graph(%x: {row} {{onnx.name = "x", onnx.dim_params = ["N", ""]}}) '
+        f'-> ({row} {{onnx.name = "y", onnx.dim_params = ["N", ""]}}) {{\n'
+        + constant("to", to_experts) + "".join(constant(name, value) for name, value in stacks.items())
+        + mixture("0", "x", "g1", "", "g2", 'k = 1 : i64, activation_type = "gelu"')
+        + mixture("1", "0", "s1", "s1b", "s2", 'k = 2 : i64, activation_type = "swiglu", swiglu_fusion = 1 : i64, '
+                  'activation_alpha = 1.5 : f32, activation_beta = 1.0 : f32, swiglu_limit = 2.0 : f32')
+        + f'  return %1 : {row}\n}}\n}}\n')
+run("compress-translate", "--mlir-to-onnx", f"{work}/two.mlir", "-o", f"{work}/two.onnx")
+run("compress-compile", f"{work}/two.onnx", "-o", f"{work}/two", "--level", "f32", "--no-compare")
+
+
+def mix(x, k, hidden, down):
+    y = numpy.zeros_like(x)
+    for t, token in enumerate(x):
+        logits = token @ to_experts
+        chances = numpy.exp(logits - logits.max())
+        chances /= chances.sum()
+        for e in numpy.argsort(-chances, kind="stable")[:k]:
+            y[t] += chances[e] * (down[e] @ hidden(e, token))
+    return y
+
+
+def gelu(e, token):
+    h = stacks["g1"][e] @ token
+    return h / 2 * (1 + numpy.tanh((2 / numpy.pi)**0.5 * (h + 0.044715 * h**3)))
+
+
+def swiglu(e, token):
+    h = stacks["s1"][e] @ token + stacks["s1b"][e]
+    gate, linear = numpy.minimum(h[::2], 2), numpy.clip(h[1::2], -2, 2)
+    return gate / (1 + numpy.exp(-1.5 * gate)) * (linear + 1)
+
+
+for tokens in (1, 7):
+    x = draw(tokens, 8)
+    numpy.savez(f"{work}/few.npz", x=x)
+    run("compress-run", f"{work}/two", "--input", f"{work}/few.npz", "--output", f"{work}/y.npz")
+    expected = mix(mix(x, 1, gelu, stacks["g2"]), 2, swiglu, stacks["s2"])
+    error = numpy.linalg.norm(numpy.load(f"{work}/y.npz")["y"] - expected) / numpy.linalg.norm(expected)
+    assert error < 1e-5, (tokens, error)

@@ -9,6 +9,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
 using namespace mlir;
@@ -172,9 +173,124 @@ static LogicalResult oneHot(Lowering &l) {
       }));
 }
 
+/// Positions that are not zero, in row-major order: counted, then written.
+static LogicalResult nonZero(Lowering &l) {
+  auto type = l.inType(0);
+  int64_t rank = type.getRank();
+  Type element = type.getElementType(), i64 = l.b.getI64Type();
+  if (rank == 0)
+    return l.fail("a scalar is not supported");
+  Value zero = l.index(0), one = l.index(1);
+  auto isNonZero = [&](OpBuilder &b, Location loc, Value value) -> Value {
+    if (isa<FloatType>(element))
+      return arith::CmpFOp::create(b, loc, arith::CmpFPredicate::UNE, value,
+                                   l.scalar(element, 0));
+    return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ne, value,
+                                 l.scalarInt(element, 0));
+  };
+  SmallVector<Value> sizes;
+  Value total = one;
+  for (OpFoldResult size : l.sizes(l.in(0))) {
+    sizes.push_back(l.toValue(size));
+    total = arith::MulIOp::create(l.b, l.loc, total, sizes.back());
+  }
+  auto getPosition = [&](OpBuilder &b, Location loc, Value linear) {
+    SmallVector<Value> position(rank);
+    for (int64_t i = rank - 1; i > 0; --i) {
+      position[i] = arith::RemUIOp::create(b, loc, linear, sizes[i]);
+      linear = arith::DivUIOp::create(b, loc, linear, sizes[i]);
+    }
+    position[0] = linear;
+    return position;
+  };
+  auto count = scf::ForOp::create(
+      l.b, l.loc, zero, total, one, ValueRange(zero),
+      [&](OpBuilder &b, Location loc, Value linear, ValueRange state) {
+        Value value = tensor::ExtractOp::create(b, loc, l.in(0),
+                                                getPosition(b, loc, linear));
+        Value more = arith::AddIOp::create(b, loc, state[0], one);
+        Value next = arith::SelectOp::create(b, loc, isNonZero(b, loc, value),
+                                             more, state[0]);
+        scf::YieldOp::create(b, loc, next);
+      });
+  Value list = l.empty({l.b.getIndexAttr(rank), count.getResult(0)}, i64);
+  auto write = scf::ForOp::create(
+      l.b, l.loc, zero, total, one, ValueRange{zero, list},
+      [&](OpBuilder &b, Location loc, Value linear, ValueRange state) {
+        SmallVector<Value> position = getPosition(b, loc, linear);
+        Value value = tensor::ExtractOp::create(b, loc, l.in(0), position);
+        auto found = scf::IfOp::create(
+            b, loc, isNonZero(b, loc, value),
+            [&](OpBuilder &b, Location loc) {
+              Value filled = state[1];
+              for (int64_t i = 0; i < rank; ++i)
+                filled = tensor::InsertOp::create(
+                    b, loc,
+                    arith::IndexCastOp::create(b, loc, i64, position[i]),
+                    filled, {l.index(i), state[0]});
+              Value more = arith::AddIOp::create(b, loc, state[0], one);
+              scf::YieldOp::create(b, loc, ValueRange{more, filled});
+            },
+            [&](OpBuilder &b, Location loc) {
+              scf::YieldOp::create(b, loc, state);
+            });
+        scf::YieldOp::create(b, loc, found.getResults());
+      });
+  return l.replace(write.getResult(1));
+}
+
+/// One slice after the other, so the last of equal indices stays.
+static LogicalResult scatterND(Lowering &l) {
+  auto type = l.inType(0), indexType = l.inType(1);
+  int64_t rank = type.getRank(), indexRank = indexType.getRank();
+  if (l.node.getString("reduction", "none") != "none")
+    return l.fail("a reduction is not supported");
+  if (indexRank != 2 || indexType.isDynamicDim(1) ||
+      indexType.getDimSize(1) < 1 || indexType.getDimSize(1) > rank)
+    return l.fail("indices other than a list of positions are not supported");
+  int64_t depth = indexType.getDimSize(1);
+  Sizes sizes = l.sizes(l.in(0));
+  Sizes one(depth, l.b.getIndexAttr(1));
+  llvm::append_range(one, ArrayRef(sizes).drop_front(depth));
+  Sizes part{l.b.getIndexAttr(1)};
+  llvm::append_range(part, ArrayRef(sizes).drop_front(depth));
+  SmallVector<int64_t> shape;
+  for (int64_t i = depth; i < rank; ++i)
+    shape.push_back(type.getDimSize(i));
+  auto sliceType = RankedTensorType::get(shape, type.getElementType());
+  Value count = l.toValue(l.dim(l.in(1), 0));
+  SmallVector<Value> bounds;
+  for (int64_t i = 0; i < depth; ++i)
+    bounds.push_back(l.toValue(sizes[i]));
+  auto loop = scf::ForOp::create(
+      l.b, l.loc, l.index(0), count, l.index(1), ValueRange(l.in(0)),
+      [&](OpBuilder &b, Location loc, Value number, ValueRange state) {
+        SmallVector<OpFoldResult> to(rank, b.getIndexAttr(0)),
+            from(rank - depth + 1, b.getIndexAttr(0));
+        for (int64_t i = 0; i < depth; ++i)
+          to[i] = toPosition(
+              b, loc,
+              tensor::ExtractOp::create(
+                  b, loc, l.in(1),
+                  {number, arith::ConstantIndexOp::create(b, loc, i)}),
+              bounds[i]);
+        from[0] = number;
+        SmallVector<OpFoldResult> fromStrides(from.size(), b.getIndexAttr(1)),
+            toStrides(rank, b.getIndexAttr(1));
+        Value slice = tensor::ExtractSliceOp::create(b, loc, sliceType, l.in(2),
+                                                     from, part, fromStrides);
+        Value next = tensor::InsertSliceOp::create(b, loc, slice, state[0], to,
+                                                   one, toStrides);
+        scf::YieldOp::create(b, loc, next);
+      });
+  return l.replace(loop.getResult(0));
+}
+
 void compress::addGatherLowerings(LowerTable &table) {
   table["Gather"] = gather;
   table["GatherElements"] = gatherElements;
   table["GatherND"] = gatherND;
+  table["NonZero"] = nonZero;
   table["OneHot"] = oneHot;
+  table["ScatterND"] = scatterND;
 }

@@ -357,6 +357,12 @@ def gathers():
     case("GatherElements", f(3, 4), i(3, 2, low=0, high=4), axis=1, exact=True)
     case("GatherND", f(3, 4, 5), i(2, 2, low=0, high=3), exact=True)
     case("GatherND", f(3, 4, 5), i(3, 2, 1, low=0, high=4), batch_dims=1, exact=True)
+    case("NonZero", np.where(f(3, 4, 5) > 0.5, f(3, 4, 5), 0).astype(np.float32), exact=True)
+    case("NonZero", i(7, low=0, high=2), exact=True)
+    case("NonZero", np.zeros((4,), np.float32), exact=True)
+    case("ScatterND", f(5, 4), Const(np.array([[3], [-5], [1]], np.int64)), f(3, 4), exact=True)
+    case("ScatterND", f(3, 4, 5), i(2, 2, low=0, high=3), f(2, 5), exact=True)
+    case("ScatterND", f(4), np.zeros((0, 1), np.int64), f(0), exact=True)
     case("OneHot", i(2, 3, low=-4, high=4), Const(np.int64(4)), Const([0.0, 2.0], np.float32),
          exact=True)
     case("OneHot", i(2, 3, low=0, high=4), Const(np.int64(4)), Const([1, 5], np.int64), axis=1,

@@ -14,6 +14,11 @@
 
 namespace compress::onnx {
 
+/// Marks where an expert begins, by masking the tokens of others
+/// (`routedIn`), and its outputs, which are zero for them (`routedOut`).
+inline constexpr llvm::StringLiteral routedAttr = "compress.routed";
+inline constexpr llvm::StringLiteral routedIn = "in", routedOut = "out";
+
 /// A mixture that was expanded.
 struct ExpertLayer {
   std::string node;

@@ -16,14 +16,15 @@ def ExpandExperts : Pass<"onnx-expand-experts", "::mlir::func::FuncOp"> {
     each expert with a weight of its own, which can then be stored as suits it.
     The input of an expert is zero for tokens that are routed to others, and its
     hidden values are multiplied with the gate, so statistics of both are
-    weighted by how often, and how much, the router asks for this expert. All
-    experts are computed for all tokens.
+    weighted by how often, and how much, the router asks for this expert.
+    `onnx-compact-experts` then leaves out the zeros.
 
     With `threshold`, a token goes to its second expert (and further ones) only
     if the probability is at least this share of that of the first.
 
-    Left alone: weights that are not constant, a third weight, `swiglu` and
-    `gelu`, the sparse mixer, opsets before 13.
+    Left alone: weights that are not constant, a third weight, `swiglu`
+    with weights that are not interleaved, the sparse mixer, opsets before 13; a
+    remark says why.
   }];
   let options = [
     Option<"threshold", "threshold", "double", "0",
