@@ -51,19 +51,44 @@ public:
             ValueRange carried) -> SmallVector<Value> {
           BlockParameters parameters =
               decoder.loadParameters(block, first, vectors);
-          SmallVector<Value> parts = decoder.forEachCode(
-              parameters, k0, extent, zeros,
-              [&](Value kk, ArrayRef<Value> weights, ValueRange parts) {
-                SmallVector<Value> next(parts);
-                for (unsigned r = 0; r < count; ++r) {
-                  Value value = k.splat(k.load(x, {k.add(at, r), kk}), lanes);
-                  for (unsigned v = 0; v < vectors; ++v) {
-                    Value &part = next[r * vectors + v];
-                    part = k.multiplyAdd(value, weights[v], part, isa.hasFMA);
-                  }
-                }
-                return next;
-              });
+          auto splatOf = [&](unsigned r, Value kk) {
+            return k.splat(k.load(x, {k.add(at, r), kk}), lanes);
+          };
+          auto addCodes = [&](Value kk, ArrayRef<Value> weights,
+                              ValueRange parts) {
+            SmallVector<Value> next(parts);
+            for (unsigned r = 0; r < count; ++r) {
+              Value value = splatOf(r, kk);
+              for (unsigned v = 0; v < vectors; ++v) {
+                Value &part = next[r * vectors + v];
+                part = k.multiplyAdd(value, weights[v], part, isa.hasFMA);
+              }
+            }
+            return next;
+          };
+          // Sums of products with codes of a nibble, for each that there can
+          // be, are the same for all columns.
+          auto addNibbles = [&](ArrayRef<NibbleTerm> terms,
+                                ArrayRef<Value> nibbles, ValueRange parts) {
+            SmallVector<Value> next(parts);
+            for (unsigned r = 0; r < count; ++r) {
+              Value table = k.mulF(splatOf(r, terms[0].k), terms[0].factors);
+              for (const NibbleTerm &term : terms.drop_front())
+                table = k.multiplyAdd(splatOf(r, term.k), term.factors, table,
+                                      isa.hasFMA);
+              for (unsigned v = 0; v < vectors; ++v) {
+                Value &part = next[r * vectors + v];
+                part = k.addF(
+                    part, k.call(isa.permuteF32, type, {table, nibbles[v]}));
+              }
+            }
+            return next;
+          };
+          SmallVector<Value> parts =
+              usesNibbles(gemm) ? decoder.forEachNibble(parameters, k0, extent,
+                                                        zeros, addNibbles)
+                                : decoder.forEachCode(parameters, k0, extent,
+                                                      zeros, addCodes);
           SmallVector<Value> next(carried);
           for (unsigned i = 0; i < next.size(); ++i)
             next[i] = k.multiplyAdd(parts[i], parameters.scales[i % vectors],

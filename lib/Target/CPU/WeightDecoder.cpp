@@ -51,6 +51,20 @@ bool compress::cpu::usesTable(const CodeLayout &layout, const KernelISA &isa) {
   return isa.permuteF32 && layout.width <= 4;
 }
 
+bool compress::cpu::usesNibbles(const WeightOnlyGEMM &gemm) {
+  CodeLayout layout(gemm.codeType);
+  if (!gemm.isa->permuteF32 || gemm.hasTable || gemm.zeroType ||
+      layout.isFloat() || layout.width > 3)
+    return false;
+  if (layout.width < 3 || !layout.isSigned())
+    return true;
+  // Parts of a signed code that lies in two nibbles are up to seven times its
+  // absolute value (-4 + 3). The error stays below (K + 6) * 2^-24 where the
+  // sums of blocks are short.
+  int64_t blockSums = (3 * gemm.block + 3) / 4 + 2;
+  return 7 * blockSums + gemm.k / gemm.block + 1 < gemm.k + 6;
+}
+
 //===----------------------------------------------------------------------===//
 // Decoder
 //===----------------------------------------------------------------------===//
@@ -158,23 +172,74 @@ SmallVector<Value> WeightDecoder::forEachBlock(Value k0, int64_t extent,
   return values;
 }
 
+SmallVector<Value> WeightDecoder::forEachUnit(
+    Value k0, int64_t extent, ValueRange carried,
+    llvm::function_ref<SmallVector<Value>(Value, unsigned, ValueRange)> body) {
+  int64_t full = extent / layout.unit * layout.unit;
+  SmallVector<Value> values(carried);
+  if (full == layout.unit)
+    values = body(k0, layout.unit, values);
+  else if (full)
+    values = k.loop(k.index(0), k.index(full), layout.unit, values,
+                    [&](Value i, ValueRange inner) {
+                      return body(k.add(k0, i), layout.unit, inner);
+                    });
+  if (full < extent)
+    values = body(k.add(k0, full), extent - full, values);
+  return values;
+}
+
 SmallVector<Value> WeightDecoder::forEachCode(const BlockParameters &parameters,
                                               Value k0, int64_t extent,
                                               ValueRange carried,
                                               CodeBody body) {
-  int64_t full = extent / layout.unit * layout.unit;
-  SmallVector<Value> values(carried);
-  if (full == layout.unit)
-    values = emitUnit(parameters, k0, layout.unit, values, body);
-  else if (full)
-    values = k.loop(k.index(0), k.index(full), layout.unit, values,
-                    [&](Value i, ValueRange inner) {
-                      return emitUnit(parameters, k.add(k0, i), layout.unit,
-                                      inner, body);
-                    });
-  if (full < extent)
-    values = emitUnit(parameters, k.add(k0, full), extent - full, values, body);
-  return values;
+  return forEachUnit(k0, extent, carried,
+                     [&](Value at, unsigned count, ValueRange inner) {
+                       return emitUnit(parameters, at, count, inner, body);
+                     });
+}
+
+SmallVector<Value>
+WeightDecoder::forEachNibble(const BlockParameters &parameters, Value k0,
+                             int64_t extent, ValueRange carried,
+                             NibbleBody body) {
+  VectorType f32 = k.vector(lanes, k.f32());
+  int64_t width = layout.width;
+  /// What bits of code `code` in nibble `nibble` of a unit are worth.
+  auto getFactors = [&](int64_t nibble, int64_t code) -> Value {
+    SmallVector<float> factors;
+    for (int64_t value = 0; value < lanes; ++value) {
+      int64_t sum = 0;
+      for (int64_t i = 0; i < 4; ++i) {
+        int64_t bit = 4 * nibble + i - code * width;
+        if (bit < 0 || bit >= width || !((value >> i) & 1))
+          continue;
+        bool isNegative = layout.isSigned() && bit == width - 1;
+        sum += (int64_t(1) << bit) * (isNegative ? -1 : 1);
+      }
+      factors.push_back(float(sum));
+    }
+    return arith::ConstantOp::create(
+        k.b, k.loc, DenseElementsAttr::get(f32, ArrayRef<float>(factors)));
+  };
+  return forEachUnit(
+      k0, extent, carried, [&](Value at, unsigned count, ValueRange inner) {
+        auto words = loadWords(parameters, at);
+        SmallVector<Value> values(inner);
+        for (int64_t nibble = 0; 4 * nibble < count * width; ++nibble) {
+          SmallVector<NibbleTerm> terms;
+          int64_t last = (4 * nibble + 3) / width;
+          for (int64_t code = 4 * nibble / width;
+               code <= std::min<int64_t>(last, count - 1); ++code)
+            terms.push_back({k.add(at, code), getFactors(nibble, code)});
+          SmallVector<Value> nibbles;
+          for (ArrayRef<Value> ofColumns : words)
+            nibbles.push_back(
+                k.shiftRight(ofColumns[nibble / 8], nibble % 8 * 4));
+          values = body(terms, nibbles, values);
+        }
+        return values;
+      });
 }
 
 Value WeightDecoder::toVectorBase(Value offset, unsigned v,
@@ -182,23 +247,29 @@ Value WeightDecoder::toVectorBase(Value offset, unsigned v,
   return k.add(k.add(panelBase, offset), v * lanes * bytesPerLane);
 }
 
+SmallVector<SmallVector<Value>>
+WeightDecoder::loadWords(const BlockParameters &parameters, Value k0) {
+  SmallVector<SmallVector<Value>> words(parameters.scales.size());
+  if (layout.isBytes())
+    return words;
+  // Words of all columns, one after the other.
+  int64_t wordBytes = int64_t(panelVectors) * lanes * 4;
+  Value base = k.mul(k.div(k0, layout.unit), layout.words * wordBytes);
+  for (auto [v, ofColumns] : llvm::enumerate(words))
+    for (unsigned w = 0; w < layout.words; ++w) {
+      Value at =
+          toVectorBase(k.add(base, w * wordBytes), parameters.first + v, 4);
+      ofColumns.push_back(k.bitcast(k.loadVector(4 * lanes, packed, at),
+                                    k.vector(lanes, k.i32())));
+    }
+  return words;
+}
+
 SmallVector<Value> WeightDecoder::emitUnit(const BlockParameters &parameters,
                                            Value k0, unsigned count,
                                            ValueRange carried, CodeBody body) {
   unsigned vectors = parameters.scales.size();
-  SmallVector<SmallVector<Value>> words(vectors);
-  if (!layout.isBytes()) {
-    // Words of all columns, one after the other.
-    int64_t wordBytes = int64_t(panelVectors) * lanes * 4;
-    Value base = k.mul(k.div(k0, layout.unit), layout.words * wordBytes);
-    for (unsigned v = 0; v < vectors; ++v)
-      for (unsigned w = 0; w < layout.words; ++w) {
-        Value at =
-            toVectorBase(k.add(base, w * wordBytes), parameters.first + v, 4);
-        words[v].push_back(k.bitcast(k.loadVector(4 * lanes, packed, at),
-                                     k.vector(lanes, k.i32())));
-      }
-  }
+  SmallVector<SmallVector<Value>> words = loadWords(parameters, k0);
   SmallVector<Value> values(carried);
   for (unsigned j = 0; j < count; ++j) {
     Value kk = k.add(k0, j);

@@ -36,6 +36,14 @@ Value loadScales(KernelBuilder &k, unsigned lanes, Value memref, Type type,
 /// Whether codes of up to 4 bits are looked up in a register.
 bool usesTable(const CodeLayout &layout, const KernelISA &isa);
 
+/// Whether few rows take codes four bits at a time (forEachNibble).
+bool usesNibbles(const WeightOnlyGEMM &gemm);
+
+/// What the code of one k adds to a product, for each value of a nibble.
+struct NibbleTerm {
+  Value k, factors;
+};
+
 /// Emits the decoding of one panel of packed weights (see CodeLayout). The
 /// packed weights are argument 1 of the kernel, scales 2, zeros and the table,
 /// where there are any, next.
@@ -62,7 +70,24 @@ public:
                                        Value k0, int64_t extent,
                                        ValueRange carried, CodeBody body);
 
+  using NibbleBody = llvm::function_ref<llvm::SmallVector<Value>(
+      llvm::ArrayRef<NibbleTerm> terms, llvm::ArrayRef<Value> nibbles,
+      ValueRange carried)>;
+  /// The same by nibbles: in the lower bits of each lane of `nibbles`, what is
+  /// to be looked up in the sum of `terms` times activations.
+  llvm::SmallVector<Value> forEachNibble(const BlockParameters &parameters,
+                                         Value k0, int64_t extent,
+                                         ValueRange carried, NibbleBody body);
+
 private:
+  /// Calls `body(k0, count)` for the units of [k0, k0 + extent).
+  llvm::SmallVector<Value> forEachUnit(
+      Value k0, int64_t extent, ValueRange carried,
+      llvm::function_ref<llvm::SmallVector<Value>(Value, unsigned, ValueRange)>
+          body);
+  /// The words of a unit for each vector of columns.
+  llvm::SmallVector<llvm::SmallVector<Value>>
+  loadWords(const BlockParameters &parameters, Value k0);
   llvm::SmallVector<Value> emitUnit(const BlockParameters &parameters, Value k0,
                                     unsigned count, ValueRange carried,
                                     CodeBody body);

@@ -225,6 +225,25 @@ TEST(WeightOnlyMatmul, Encodings) {
   }
 }
 
+TEST(WeightOnlyMatmul, FewBitsFewRows) {
+  // Codes that fill a nibble with others, lie in two of them, or end in one.
+  // Signed codes of three bits in long blocks are taken one by one.
+  const std::pair<const char *, int64_t> cases[] = {
+      {"ui1", 32}, {"i2", 0}, {"i3", 32}, {"i3", 0}, {"ui3", 64}};
+  const std::string isa = getRunnableISAs()[0];
+  for (auto [i, c] : llvm::enumerate(cases)) {
+    auto [n, k] = i % 2 ? std::pair<int64_t, int64_t>{130, 1003}
+                        : std::pair<int64_t, int64_t>{49, 614};
+    std::string encoding = makeEncoding(c.first, c.second, false, "f16");
+    Matmul op{n, k, "", encoding};
+    op.init = Init(i % 3);
+    auto compiled = op.compile(*getOptions(isa));
+    ASSERT_TRUE(compiled->isClaimed()) << encoding;
+    for (int64_t m : {1, 2, 4, 7})
+      op.check(*compiled, Array::random({m, k}, m + 1), encoding);
+  }
+}
+
 TEST(WeightOnlyMatmul, Tables) {
   // Widths from 1 to 8, with and without scales, tables that are not full.
   const char *encodings[] = {
