@@ -6,6 +6,7 @@
 
 #include "KernelCosts.h"
 #include "KernelBlockDot.h"
+#include "KernelWeightOnly.h"
 #include "llvm/Support/Process.h"
 #include <algorithm>
 #include <cmath>
@@ -132,6 +133,34 @@ double compress::cpu::estimateBlocks(const KernelISA &isa, bool inPairs,
   double few = estimateSeconds(isa, work, threads);
   work.kind = inPairs ? KernelKind::PairsMany : KernelKind::BlockDotMany;
   return std::min(few, estimateSeconds(isa, work, threads));
+}
+
+static KernelWork getBitWork(double m, double n, double k, unsigned pairs,
+                             double bytes) {
+  return {KernelKind::Bits, m, n, k, bytes, n * k * pairs};
+}
+
+double compress::cpu::estimateBits(const KernelISA &isa, double m, double n,
+                                   double k, unsigned pairs, double bytes,
+                                   int threads) {
+  return estimateSeconds(isa, getBitWork(m, n, k, pairs, bytes), threads);
+}
+
+bool compress::cpu::areBitsFaster(const KernelISA &isa, double m, double n,
+                                  double k, unsigned pairs, double bytes) {
+  if (auto forced = getForcedFewRows())
+    return m <= double(*forced);
+  KernelWork blocks{KernelKind::BlockDotFew, m, n, k, bytes, n * k};
+  return estimateBits(isa, m, n, k, pairs, bytes) <=
+         estimateBlocks(isa, /*inPairs=*/false, blocks);
+}
+
+std::pair<KernelKind, KernelKind> compress::cpu::getTableKinds(unsigned width) {
+  if (width <= kNarrowTableWidth)
+    return {KernelKind::TableFew, KernelKind::TableMany};
+  if (width == kNarrowTableWidth + 1)
+    return {KernelKind::SixBitTableFew, KernelKind::SixBitTableMany};
+  return {KernelKind::WideTableFew, KernelKind::WideTableMany};
 }
 
 bool compress::cpu::isCalibrating() { return getForcedFewRows().has_value(); }

@@ -84,6 +84,16 @@ double estimateDots(const KernelISA &isa, double m, double n, double k,
 double estimateBlocks(const KernelISA &isa, bool inPairs, KernelWork work,
                       int threads = 1);
 
+/// Codes of `pairs` pairs of bits, a scale for each output and row, as bits.
+double estimateBits(const KernelISA &isa, double m, double n, double k,
+                    unsigned pairs, double bytes, int threads = 1);
+/// Whether that takes no longer than a product of bytes.
+bool areBitsFaster(const KernelISA &isa, double m, double n, double k,
+                   unsigned pairs, double bytes);
+
+/// The kinds for few and for many rows of a table of 2^width scalars.
+std::pair<KernelKind, KernelKind> getTableKinds(unsigned width);
+
 /// Whether the environment says which ways kernels take, for calibration.
 bool isCalibrating();
 
