@@ -55,6 +55,8 @@ PRODUCTS = {
     "int2-g32-dynamic-ag32": ("BlockDotFew", "BlockDotMany", 1),
     "binary-dynamic-a1": ("Bits", None, 1),
     "ternary-dynamic-a2": ("Bits", None, 4),
+    "int4-dynamic": ("LongBlocksFew", "LongBlocksMany", 1),
+    "ternary-dynamic": ("LongBlocksFew", "LongBlocksMany", 1),
     "2:4+int8-dynamic": ("PairsFew", "PairsMany", 1),
     "int4-g32": ("CodesFew", "CodesMany", 1),
     "int2-g32": ("CodesFew", "CodesMany", 1),
@@ -94,7 +96,8 @@ GROUP_SHAPES = [(4096, 2048), (2048, 1024), (2048, 4096), (8192, 1024)]
 FEW, MANY = (1, 2, 4, 8, 16), (2, 4, 8, 16, 32, 64, 128)
 # Rows from which on `Many` of these are tile registers where there are any, as
 # `kFewestTileRows` says.
-TILES = {"BlockDotMany": "BlockDotTiles", "PairsMany": "PairsTiles"}
+TILES = {"BlockDotMany": "BlockDotTiles",
+         "LongBlocksMany": "LongBlocksTiles", "PairsMany": "PairsTiles"}
 TILE_ROWS = 5
 # Shapes and rows of --check, none of them used for fitting.
 CHECKED_SHAPES, CHECKED_ROWS = [(1536, 2048)], (1, 16, 128)

@@ -44,17 +44,16 @@ private:
                     run(many, shape, bytes, entries));
   }
   /// Codes in blocks, or pairs of them.
-  double runBlocks(bool inPairs, ProductShape shape, double bytes) const {
+  double runBlocks(BlockCodes codes, ProductShape shape, double bytes) const {
     KernelWork work{KernelKind::BlockDotFew, shape.m, shape.n, shape.k, bytes,
                     shape.n * shape.k};
-    return estimateBlocks(table, inPairs, work, threads);
+    return estimateBlocks(table, codes, work, threads);
   }
   double runDots(ProductShape shape) const {
     return estimateDots(table, shape.m, shape.n, shape.k, threads);
   }
-  /// Codes on both sides. `width`: bits of those of the weight; `isWhole`: with
-  /// a scale for each output and no more.
-  double runCodes(ProductShape shape, unsigned width, bool isWhole,
+  /// Codes on both sides; those of the weight have `width` bits.
+  double runCodes(ProductShape shape, unsigned width, ArrayRef<int64_t> group,
                   double bytes) const;
   double estimateDense(ProductShape shape, double bits,
                        bool isHalf = false) const {
@@ -92,6 +91,12 @@ static bool hasWholeOutputs(ArrayRef<int64_t> group) {
     return !ShapedType::isDynamic(size) && size != 1;
   });
 }
+/// The same, or groups are so long that this hardly matters.
+static bool hasLongGroups(ArrayRef<int64_t> group) {
+  return llvm::none_of(group, [](int64_t size) {
+    return !ShapedType::isDynamic(size) && size != 1 && size < kLeastLong;
+  });
+}
 
 /// Codes of whole outputs with nothing but a scale.
 static bool hasScalePerOutput(QuantAttr encoding) {
@@ -99,10 +104,13 @@ static bool hasScalePerOutput(QuantAttr encoding) {
          hasWholeOutputs(encoding.getGroup());
 }
 
-double Estimator::runCodes(ProductShape shape, unsigned width, bool isWhole,
-                           double bytes) const {
-  double blocks = runBlocks(/*inPairs=*/false, shape, bytes);
-  if (!isWhole || shape.codeBits > kMostBitPlanes || width > kMostBitPlanes)
+double Estimator::runCodes(ProductShape shape, unsigned width,
+                           ArrayRef<int64_t> group, double bytes) const {
+  double blocks =
+      runBlocks(hasLongGroups(group) ? BlockCodes::Long : BlockCodes::Short,
+                shape, bytes);
+  if (!hasWholeOutputs(group) || shape.codeBits > kMostBitPlanes ||
+      width > kMostBitPlanes)
     return blocks;
   double bits = estimateBits(table, shape.m, shape.n, shape.k,
                              shape.codeBits * width, bytes, threads);
@@ -128,8 +136,7 @@ double Estimator::estimateQuant(CompressedTensorType type,
     if (shape.codeBits == 8 && encoding.getCodeWidth() == 8 &&
         hasScalePerOutput(encoding))
       return runDots(shape);
-    return runCodes(shape, encoding.getCodeWidth(),
-                    hasWholeOutputs(encoding.getGroup()), bytes);
+    return runCodes(shape, encoding.getCodeWidth(), encoding.getGroup(), bytes);
   }
   if (encoding.getCodeWidth() == 8 && !isInteger)
     return runEither(KernelKind::SmallFloatFew, KernelKind::SmallFloatMany,
@@ -147,7 +154,7 @@ double Estimator::estimateTable(CompressedTensorType type, unsigned width,
   double bytes = getBytes(type), entries = shape.n * shape.k;
   // Tables of few evenly spaced values are multiplied as integers.
   if (shape.codes && width <= 2)
-    return runCodes(shape, width, hasWholeOutputs(group), bytes);
+    return runCodes(shape, width, group, bytes);
   auto [few, many] = getTableKinds(width);
   return runEither(few, many, shape, bytes, entries);
 }
@@ -197,7 +204,7 @@ double Estimator::estimateSparse(CompressedTensorType type,
     double expanded = runDots(shape);
     // Of 2:4 and the like all codes are multiplied.
     if (encoding.getPattern() == SparsePattern::NM)
-      return std::min(expanded, runBlocks(/*inPairs=*/true, shape, bytes));
+      return std::min(expanded, runBlocks(BlockCodes::Pairs, shape, bytes));
     // Blocks across the last axis, which is that of outputs as a rule.
     if (encoding.getPattern() == SparsePattern::Block &&
         encoding.getArguments().back() >= 16)

@@ -123,15 +123,26 @@ double compress::cpu::estimateDots(const KernelISA &isa, double m, double n,
   return std::min(vectors, estimateSeconds(isa, work, threads));
 }
 
-double compress::cpu::estimateBlocks(const KernelISA &isa, bool inPairs,
+const BlockKinds &compress::cpu::getBlockKinds(BlockCodes codes) {
+  static const BlockKinds kinds[] = {
+      {KernelKind::BlockDotFew, KernelKind::BlockDotMany,
+       KernelKind::BlockDotTiles},
+      {KernelKind::LongBlocksFew, KernelKind::LongBlocksMany,
+       KernelKind::LongBlocksTiles},
+      {KernelKind::PairsFew, KernelKind::PairsMany, KernelKind::PairsTiles}};
+  return kinds[unsigned(codes)];
+}
+
+double compress::cpu::estimateBlocks(const KernelISA &isa, BlockCodes codes,
                                      KernelWork work, int threads) {
+  const BlockKinds &kinds = getBlockKinds(codes);
   if (isa.hasDotTiles && work.m >= kFewestTileRows) {
-    work.kind = inPairs ? KernelKind::PairsTiles : KernelKind::BlockDotTiles;
+    work.kind = kinds.tiles;
     return estimateSeconds(isa, work, threads);
   }
-  work.kind = inPairs ? KernelKind::PairsFew : KernelKind::BlockDotFew;
+  work.kind = kinds.few;
   double few = estimateSeconds(isa, work, threads);
-  work.kind = inPairs ? KernelKind::PairsMany : KernelKind::BlockDotMany;
+  work.kind = kinds.many;
   return std::min(few, estimateSeconds(isa, work, threads));
 }
 
@@ -150,9 +161,9 @@ bool compress::cpu::areBitsFaster(const KernelISA &isa, double m, double n,
                                   double k, unsigned pairs, double bytes) {
   if (auto forced = getForcedFewRows())
     return m <= double(*forced);
-  KernelWork blocks{KernelKind::BlockDotFew, m, n, k, bytes, n * k};
+  KernelWork blocks{KernelKind::LongBlocksFew, m, n, k, bytes, n * k};
   return estimateBits(isa, m, n, k, pairs, bytes) <=
-         estimateBlocks(isa, /*inPairs=*/false, blocks);
+         estimateBlocks(isa, BlockCodes::Long, blocks);
 }
 
 std::pair<KernelKind, KernelKind> compress::cpu::getTableKinds(unsigned width) {

@@ -62,6 +62,7 @@ TEST_P(CostModel, EveryKindHasFigures) {
     auto kind = KernelKind(i);
     bool needsTiles = kind == KernelKind::DotMany ||
                       kind == KernelKind::BlockDotTiles ||
+                      kind == KernelKind::LongBlocksTiles ||
                       kind == KernelKind::PairsTiles;
     if (needsTiles && !isa.hasDotTiles)
       continue;

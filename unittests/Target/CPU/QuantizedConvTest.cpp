@@ -365,7 +365,7 @@ TEST(IntegerConv, Groups) {
   };
   for (const std::string &isa : getRunnableISAs())
     for (auto [i, part] : llvm::enumerate(cases)) {
-      if (isa != getRunnableISAs()[0] && i % 3 != 1)
+      if (isa != getRunnableISAs()[0] && i != 1 && i != 7)
         continue;
       Conv conv = make2D(part.channels, part.filters, part.size, part.kernel,
                          part.stride, part.dilation, part.low, part.high);
@@ -387,7 +387,7 @@ TEST(IntegerConv, DynamicScales) {
     for (auto [i, codes] :
          llvm::enumerate(std::vector<std::string>{"ui8", "i8", "ui4", "i6"}))
       for (bool perImage : {false, true}) {
-        if (isa != getRunnableISAs()[0] && perImage != (i % 2 == 0))
+        if (isa != getRunnableISAs()[0] && (i != 1 || perImage))
           continue;
         Conv conv = make2D(18, 20, 9, 3, 1 + i % 2, 1, 1, i < 2);
         conv.codes = codes;

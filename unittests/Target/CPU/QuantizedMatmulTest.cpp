@@ -433,7 +433,7 @@ TEST(BlockIntegerMatmul, NarrowActivations) {
   };
   for (const std::string &isa : getRunnableISAs())
     for (auto [i, c] : llvm::enumerate(cases)) {
-      if (isa != getRunnableISAs()[0] && i % 3)
+      if (isa != getRunnableISAs()[0] && i)
         continue;
       Matmul op{50, 200, c.activation,
                 makeEncoding(c.code, c.block, true, "f32", c.zero)};
@@ -443,7 +443,7 @@ TEST(BlockIntegerMatmul, NarrowActivations) {
       auto compiled = op.compile(*getOptions(isa));
       ASSERT_TRUE(compiled->isClaimed()) << what;
       EXPECT_TRUE(compiled->hasKernel("compress_quantize")) << what;
-      for (int64_t m : {0, 1, 2, 6, 13, 40})
+      for (int64_t m : {0, 1, 6, 40})
         op.check(*compiled, Array::random({m, 200}, m + 1), what);
     }
 }
@@ -452,7 +452,7 @@ TEST(BlockIntegerMatmul, RowsAroundTiles) {
   // Tile registers take 16 rows: fewer, one more, and what is left over of two
   // tiles, with blocks that are whole tiles of inputs and ones that are not.
   const std::string symmetric = "quant<i8, group = [1, *], scale = f32>";
-  for (auto [i, block] : llvm::enumerate(std::vector<int64_t>{32, 64, 40, 0}))
+  for (auto [i, block] : llvm::enumerate(std::vector<int64_t>{32, 40, 0}))
     for (bool inPairs : {false, true}) {
       if (inPairs && block)
         continue;
