@@ -24,7 +24,8 @@ KINDS = os.path.join(ROOT, "lib", "Target", "CPU", "KernelKinds.def")
 # The rows of KernelISA.cpp that x86 processors run, with 32-bit lanes.
 _AVX512 = "+avx512f,+avx512bw,+avx512vl,+avx512dq,+avx2,+fma,+f16c"
 ISAS = {
-    "amx": (_AVX512 + ",+avx512vnni,+avx512vbmi2,+amx-tile,+amx-int8", 16),
+    "amx": (_AVX512 + ",+avx512vnni,+avx512vbmi2,+avx512vpopcntdq,+amx-tile,"
+            "+amx-int8", 16),
     "avx512vnni": (_AVX512 + ",+avx512vnni", 16),
     "avx512bw": (_AVX512, 16),
     "avxvnni": ("+avxvnni,+avx2,+fma,+f16c", 8),
@@ -45,13 +46,17 @@ PARAMETERS = ("call", "near", "byte", "entry", "product", "input", "output")
 NEAR_BYTES = 1 << 20
 
 # Level: kind for few rows, kind for many (None: one way only), stored entries
-# per weight.
+# per weight (of bits, pairs of them).
 PRODUCTS = {
     "f32": ("Float", None, 1),
     "fp16": ("Half", None, 1),
     "int8-dynamic": ("DotFew", "DotMany", 1),
     "int4-g32-dynamic-ag32": ("BlockDotFew", "BlockDotMany", 1),
     "int2-g32-dynamic-ag32": ("BlockDotFew", "BlockDotMany", 1),
+    "binary-dynamic-a1": ("Bits", None, 1),
+    "ternary-dynamic-a2": ("Bits", None, 4),
+    "int4-dynamic": ("LongBlocksFew", "LongBlocksMany", 1),
+    "ternary-dynamic": ("LongBlocksFew", "LongBlocksMany", 1),
     "2:4+int8-dynamic": ("PairsFew", "PairsMany", 1),
     "int4-g32": ("CodesFew", "CodesMany", 1),
     "int2-g32": ("CodesFew", "CodesMany", 1),
@@ -60,6 +65,7 @@ PRODUCTS = {
     "int8": ("BytesFew", "BytesMany", 1),
     "fp8-g32": ("SmallFloatFew", "SmallFloatMany", 1),
     "nf4-g32": ("TableFew", "TableMany", 1),
+    "<codebook<64, of = f32>>": ("SixBitTableFew", "SixBitTableMany", 1),
     "<codebook<256, of = f32>>": ("WideTableFew", "WideTableMany", 1),
     "csr-70%": ("SparseFew", "SparseMany", 0.3),
     "csr-80%": ("SparseFew", "SparseMany", 0.2),
@@ -85,10 +91,13 @@ WINDOWS = {
 ROTATED = ("<rotated<hadamard, axis = 0, block = 128, of = quant<i4, "
            "group = [32, 1], scale = f16>>>")
 SHAPES = [(512, 512), (1024, 3072), (4096, 2048)]
+# Shorter inputs are padded too much in groups of outputs.
+GROUP_SHAPES = [(4096, 2048), (2048, 1024), (2048, 4096), (8192, 1024)]
 FEW, MANY = (1, 2, 4, 8, 16), (2, 4, 8, 16, 32, 64, 128)
 # Rows from which on `Many` of these are tile registers where there are any, as
 # `kFewestTileRows` says.
-TILES = {"BlockDotMany": "BlockDotTiles", "PairsMany": "PairsTiles"}
+TILES = {"BlockDotMany": "BlockDotTiles",
+         "LongBlocksMany": "LongBlocksTiles", "PairsMany": "PairsTiles"}
 TILE_ROWS = 5
 # Shapes and rows of --check, none of them used for fitting.
 CHECKED_SHAPES, CHECKED_ROWS = [(1536, 2048)], (1, 16, 128)
@@ -203,9 +212,8 @@ def plan_jobs(options, isa):
     features = ["--target-cpu", "x86-64", "--target-features", ISAS[isa][0]]
     shapes = SHAPES[:options.shapes]
     for (k, n), (level, (few, many, density)) in itertools.product(
-            SHAPES, PRODUCTS.items()):
-        # Shorter inputs are padded too much in groups of outputs.
-        if (k < 4096 if few == "SparseGroups" else (k, n) not in shapes):
+            dict.fromkeys(SHAPES + GROUP_SHAPES), PRODUCTS.items()):
+        if (k, n) not in (GROUP_SHAPES if few == "SparseGroups" else shapes):
             continue
         ways = [(few, FEW + MANY[-2:] if many is None else FEW, 1 << 20)]
         if many and not (few == "DotFew" and isa != "amx"):
@@ -266,6 +274,14 @@ def plan_jobs(options, isa):
                     "entries": n * k}, f"{isa}-rotated-{k}x{n}", ROTATED,
                    lambda p, k=k, n=n: save_matmul(p, "m", k, n), features,
                    None, (m, k))
+
+
+def select_kinds(options, jobs):
+    """Those of --kinds, by what they are called with or without tiles."""
+    if not options.kinds:
+        return jobs
+    chosen = set(options.kinds.split(","))
+    return (job for job in jobs if job[0]["kind"] in chosen)
 
 
 def run_jobs(options, jobs):
@@ -417,7 +433,26 @@ def fit_all(files):
     return result
 
 
+def read_table(path):
+    """{isa: {kind: costs}} of what was measured before."""
+    result = {}
+    with open(path, encoding="utf-8") as file:
+        for isa, kind, numbers in re.findall(
+                r'KERNEL_COST\("([^"]+)", (\w+),([^)]*)\)', file.read()):
+            if isa in ISAS:
+                result.setdefault(isa, {})[kind] = [
+                    float(x) for x in numbers.split(",")]
+    return result
+
+
 def write_table(fitted, path):
+    """Of kinds that were not fitted, the table keeps its figures."""
+    order, table = list(read_kinds()), read_table(path)
+    for isa, kinds in fitted.items():
+        table.setdefault(isa, {}).update(
+            (kind, costs) for kind, (costs, _, _) in kinds.items())
+    table = {isa: {kind: kinds[kind] for kind in order if kind in kinds}
+             for isa, kinds in table.items()}
     with open(path, "w", encoding="utf-8") as file:
         file.write(
             "// Written by benchmark/calibrate.py; not to be edited. Seconds\n"
@@ -426,11 +461,9 @@ def write_table(fitted, path):
             "result.\n#ifndef KERNEL_COST\n#define KERNEL_COST(...)\n#endif\n"
             "#ifndef KERNEL_COST_ORIGIN\n#define KERNEL_COST_ORIGIN(...)\n#endif\n")
         for isa in ISAS:
-            write_rows(file, isa, "measured", {
-                kind: costs
-                for kind, (costs, _, _) in fitted.get(isa, {}).items()})
+            write_rows(file, isa, "measured", table.get(isa))
         for isa, (source, factor, why) in NOMINAL.items():
-            if source not in fitted:
+            if source not in table:
                 continue
             # Reading takes as long.
             scale = [1 if name in ("call", "near", "byte") else factor
@@ -438,7 +471,7 @@ def write_table(fitted, path):
             write_rows(file, isa, f"nominal, those of {source} with {factor:g} "
                        f"times the arithmetic: {why}", {
                            kind: [c * s for c, s in zip(costs, scale)]
-                           for kind, (costs, _, _) in fitted[source].items()})
+                           for kind, costs in table[source].items()})
         file.write("#undef KERNEL_COST\n#undef KERNEL_COST_ORIGIN\n")
 
 
@@ -546,6 +579,9 @@ def parse_arguments():
     parser.add_argument("--check", action="store_true",
                         help="compare predictions with times of other shapes "
                         "and of the cases of kernels.py")
+    parser.add_argument("--kinds", metavar="A,B",
+                        help="measure these kinds only (default all); --write "
+                        "leaves the figures of others as they are")
     parser.add_argument("--threads", type=int, default=1, metavar="N",
                         help="for --check (default 1)")
     parser.add_argument("--shapes", type=int, default=len(SHAPES), metavar="N",
@@ -568,7 +604,7 @@ def main():
             return 0
         options.compiler = find_compiler(options.bin)
         jobs = (check_jobs(options) if options.check else
-                plan_jobs(options, options.isa))
+                select_kinds(options, plan_jobs(options, options.isa)))
         records = run_jobs(options, jobs)
         if options.prepare:
             return 0

@@ -5,14 +5,12 @@
 //===----------------------------------------------------------------------===//
 
 #include "KernelBits.h"
+#include "KernelCosts.h"
 #include "QuantizedClaims.h"
 
 using namespace mlir;
 using namespace compress;
 using namespace compress::cpu;
-
-/// Rows up to which codes of two bits on both sides are multiplied as bits.
-static constexpr int64_t kFewBitRows = 8;
 
 namespace {
 /// Weights and activations of at most two bits, a scale per output and per row
@@ -53,8 +51,8 @@ struct BitMatmul : public OpRewritePattern<ContractOp> {
     auto groups = matchActivationGroups(*activation, product->m.size());
     if (!groups || groups->group != k)
       return rewriter.notifyMatchFailure(op, "groups are not rows");
-    // Four pairs of planes take longer than bytes where reading the weight is
-    // not what counts.
+    // Pairs of planes take longer than bytes where reading the weight is not
+    // what counts; how many of them, the figures say.
     int64_t rows = 1;
     for (unsigned loop : product->m)
       rows *= getLoopExtents(op)[loop];
@@ -63,8 +61,9 @@ struct BitMatmul : public OpRewritePattern<ContractOp> {
     });
     unsigned pairs =
         activation->encoding.getCodeWidth() * weight.encoding.getCodeWidth();
-    if (pairs > 2 && !isDynamic && rows > kFewBitRows &&
-        (isa.dotU8S8 || isa.dotS8S8) && !activation->range.floatZero)
+    double bytes = double(product->constant.getType().getStorageBits()) / 8;
+    if (!isDynamic && !activation->range.floatZero &&
+        !areBitsFaster(isa, double(rows), double(n), double(k), pairs, bytes))
       return rewriter.notifyMatchFailure(op, "bytes are faster");
     auto operands = packBits(weight, isa);
     if (!operands)

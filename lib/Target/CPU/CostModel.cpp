@@ -12,9 +12,10 @@
 //===----------------------------------------------------------------------===//
 
 #include "CostModel.h"
+#include "KernelBits.h"
 #include "KernelCodebook.h"
 #include "KernelCosts.h"
-#include "KernelWeightOnly.h"
+#include "compress/Dialect/Compress/IR/ChannelBlocks.h"
 #include "compress/Target/Contraction.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
@@ -43,14 +44,17 @@ private:
                     run(many, shape, bytes, entries));
   }
   /// Codes in blocks, or pairs of them.
-  double runBlocks(bool inPairs, ProductShape shape, double bytes) const {
+  double runBlocks(BlockCodes codes, ProductShape shape, double bytes) const {
     KernelWork work{KernelKind::BlockDotFew, shape.m, shape.n, shape.k, bytes,
                     shape.n * shape.k};
-    return estimateBlocks(table, inPairs, work, threads);
+    return estimateBlocks(table, codes, work, threads);
   }
   double runDots(ProductShape shape) const {
     return estimateDots(table, shape.m, shape.n, shape.k, threads);
   }
+  /// Codes on both sides; those of the weight have `width` bits.
+  double runCodes(ProductShape shape, unsigned width, ArrayRef<int64_t> group,
+                  double bytes) const;
   double estimateDense(ProductShape shape, double bits,
                        bool isHalf = false) const {
     KernelKind kind = !shape.hasWindow
@@ -65,9 +69,10 @@ private:
   }
   double estimateQuant(CompressedTensorType type, ProductShape shape) const;
   double estimateTable(CompressedTensorType type, unsigned width,
-                       ProductShape shape) const;
+                       ArrayRef<int64_t> group, ProductShape shape) const;
   double estimateCodebook(CodebookAttr encoding, ProductShape shape) const;
   double estimateSparse(CompressedTensorType type, ProductShape shape) const;
+  double estimateChannels(CompressedTensorType type, ProductShape shape) const;
   double estimateFactored(CompressedTensorType type, ProductShape shape) const;
 
   const KernelISA &table;
@@ -80,13 +85,37 @@ static double getBytes(CompressedTensorType type) {
   return double(type.getStorageBits()) / 8;
 }
 
-/// Codes of whole outputs with nothing but a scale.
-static bool hasScalePerOutput(QuantAttr encoding) {
-  unsigned split = llvm::count_if(encoding.getGroup(), [](int64_t size) {
+/// Whether no output has more than one group.
+static bool hasWholeOutputs(ArrayRef<int64_t> group) {
+  return llvm::none_of(group, [](int64_t size) {
     return !ShapedType::isDynamic(size) && size != 1;
   });
-  return encoding.isSignedCode() && encoding.getCodeWidth() == 8 &&
-         !encoding.getZero() && split == 0;
+}
+/// The same, or groups are so long that this hardly matters.
+static bool hasLongGroups(ArrayRef<int64_t> group) {
+  return llvm::none_of(group, [](int64_t size) {
+    return !ShapedType::isDynamic(size) && size != 1 && size < kLeastLong;
+  });
+}
+
+/// Codes of whole outputs with nothing but a scale.
+static bool hasScalePerOutput(QuantAttr encoding) {
+  return encoding.isSignedCode() && !encoding.getZero() &&
+         hasWholeOutputs(encoding.getGroup());
+}
+
+double Estimator::runCodes(ProductShape shape, unsigned width,
+                           ArrayRef<int64_t> group, double bytes) const {
+  double blocks =
+      runBlocks(hasLongGroups(group) ? BlockCodes::Long : BlockCodes::Short,
+                shape, bytes);
+  if (!hasWholeOutputs(group) || shape.codeBits > kMostBitPlanes ||
+      width > kMostBitPlanes)
+    return blocks;
+  double bits = estimateBits(table, shape.m, shape.n, shape.k,
+                             shape.codeBits * width, bytes, threads);
+  // Of one bit are two values without a zero point among them.
+  return shape.codeBits == 1 ? bits : std::min(bits, blocks);
 }
 
 double Estimator::estimateQuant(CompressedTensorType type,
@@ -97,15 +126,17 @@ double Estimator::estimateQuant(CompressedTensorType type,
     return estimateDecoded(shape);
   bool isInteger = !encoding.isFloatCode();
   if (shape.hasWindow) {
+    // Filters of fewer bits get 8.
     if (shape.codes && isInteger && hasScalePerOutput(encoding) &&
         !shape.isDepthwise)
       return run(KernelKind::ConvDot, shape, bytes, entries);
     return estimateDecoded(shape);
   }
   if (shape.codes && isInteger) {
-    if (!hasScalePerOutput(encoding))
-      return runBlocks(/*inPairs=*/false, shape, bytes);
-    return runDots(shape);
+    if (shape.codeBits == 8 && encoding.getCodeWidth() == 8 &&
+        hasScalePerOutput(encoding))
+      return runDots(shape);
+    return runCodes(shape, encoding.getCodeWidth(), encoding.getGroup(), bytes);
   }
   if (encoding.getCodeWidth() == 8 && !isInteger)
     return runEither(KernelKind::SmallFloatFew, KernelKind::SmallFloatMany,
@@ -118,16 +149,14 @@ double Estimator::estimateQuant(CompressedTensorType type,
 }
 
 double Estimator::estimateTable(CompressedTensorType type, unsigned width,
+                                ArrayRef<int64_t> group,
                                 ProductShape shape) const {
   double bytes = getBytes(type), entries = shape.n * shape.k;
   // Tables of few evenly spaced values are multiplied as integers.
   if (shape.codes && width <= 2)
-    return runBlocks(/*inPairs=*/false, shape, bytes);
-  if (width > kNarrowTableWidth)
-    return runEither(KernelKind::WideTableFew, KernelKind::WideTableMany, shape,
-                     bytes, entries);
-  return runEither(KernelKind::TableFew, KernelKind::TableMany, shape, bytes,
-                   entries);
+    return runCodes(shape, width, group, bytes);
+  auto [few, many] = getTableKinds(width);
+  return runEither(few, many, shape, bytes, entries);
 }
 
 /// Blocks are taken to lie along the inputs.
@@ -154,6 +183,8 @@ double Estimator::estimateCodebook(CodebookAttr encoding,
 double Estimator::estimateSparse(CompressedTensorType type,
                                  ProductShape shape) const {
   auto encoding = cast<SparseAttr>(type.getEncoding());
+  if (hasChannelsOfCodes(type))
+    return estimateChannels(type, shape);
   if (shape.hasWindow && (shape.isDepthwise || shape.codes))
     return estimateDecoded(shape);
   double entries = 1, bytes = getBytes(type);
@@ -173,7 +204,7 @@ double Estimator::estimateSparse(CompressedTensorType type,
     double expanded = runDots(shape);
     // Of 2:4 and the like all codes are multiplied.
     if (encoding.getPattern() == SparsePattern::NM)
-      return std::min(expanded, runBlocks(/*inPairs=*/true, shape, bytes));
+      return std::min(expanded, runBlocks(BlockCodes::Pairs, shape, bytes));
     // Blocks across the last axis, which is that of outputs as a rule.
     if (encoding.getPattern() == SparsePattern::Block &&
         encoding.getArguments().back() >= 16)
@@ -185,6 +216,31 @@ double Estimator::estimateSparse(CompressedTensorType type,
   return std::min(estimateDecoded(shape),
                   runEither(KernelKind::SparseFew, KernelKind::SparseMany,
                             shape, bytes, entries));
+}
+
+/// Channels of codes: those of the activation are gathered and scaled, and
+/// multiplied with plain codes. Fewer outputs are as much less work as fewer
+/// inputs.
+double Estimator::estimateChannels(CompressedTensorType type,
+                                   ProductShape shape) const {
+  auto sparse = cast<SparseAttr>(type.getEncoding());
+  auto scaled = dyn_cast<ScaledAttr>(sparse.getOf());
+  auto quant = cast<QuantAttr>(scaled ? scaled.getOf() : sparse.getOf());
+  int64_t axis = getChannelBlockAxis(type).value_or(
+      sparse.getArguments().empty() ? 0 : sparse.getArguments()[0]);
+  if (ShapedType::isDynamic(sparse.getNnz()) || type.getDimSize(axis) <= 0)
+    return estimateDecoded(shape);
+  shape.k *= double(sparse.getNnz()) / double(type.getDimSize(axis));
+  shape.codes = false;
+  double entries = shape.n * shape.k, width = quant.getCodeWidth();
+  double seconds = run(KernelKind::Rotate, {shape.m, 0, shape.k}, 0, 0);
+  if (shape.hasWindow || width > 8)
+    return seconds + estimateDecoded(shape);
+  if (width == 8)
+    return seconds + runEither(KernelKind::BytesFew, KernelKind::BytesMany,
+                               shape, entries, entries);
+  return seconds + runEither(KernelKind::CodesFew, KernelKind::CodesMany, shape,
+                             entries * width / 8, entries);
 }
 
 double Estimator::estimateFactored(CompressedTensorType type,
@@ -258,16 +314,16 @@ double Estimator::estimate(Type weight, ProductShape shape) const {
   };
   if (auto codebook = dyn_cast<CodebookAttr>(encoding)) {
     auto width = getTableWidth(encoding);
-    return width && !shape.hasWindow ? estimateTable(type, *width, shape)
+    return width && !shape.hasWindow ? estimateTable(type, *width, {}, shape)
                                      : estimateCodebook(codebook, shape);
   }
   bool isWrapped = isa<ScaledAttr, PermutedAttr, RotatedAttr>(encoding);
   if (!isWrapped || shape.hasWindow)
     return estimateDecoded(shape);
   Component inner = type.getComponents()[0];
-  if (isa<ScaledAttr>(encoding))
+  if (auto scaled = dyn_cast<ScaledAttr>(encoding))
     if (auto width = getTableWidth(inner.encoding))
-      return estimateTable(type, *width, shape);
+      return estimateTable(type, *width, scaled.getGroup(), shape);
   if (!isa<PermutedAttr>(encoding))
     shape.codes = false;
   return run(KernelKind::Rotate, shape, 0, 0) + estimate(inner.type, shape);
@@ -327,6 +383,14 @@ std::optional<double> compress::cpu::estimateContract(const KernelISA &isa,
   }
   if (auto type = dyn_cast<CompressedTensorType>(activation.getType()))
     if (auto quant = dyn_cast<QuantAttr>(type.getEncoding()))
-      shape.codes = !quant.isFloatCode() && quant.getCodeWidth() == 8;
+      if (!quant.isFloatCode() && quant.getCodeWidth() <= 8) {
+        shape.codes = true;
+        shape.codeBits = quant.getCodeWidth();
+      }
+  // Static ones of fewer bits get 8.
+  auto encode = activation.getDefiningOp<EncodeOp>();
+  if (shape.codes && shape.codeBits > 1 && encode &&
+      !encode.getParameters().empty())
+    shape.codeBits = 8;
   return times * estimateProduct(isa, weight.getType(), shape, threads, coded);
 }

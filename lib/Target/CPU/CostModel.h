@@ -13,10 +13,11 @@
 namespace compress::cpu {
 
 /// A product of `m` rows by a weight of n outputs and k inputs each. `codes`
-/// says that the rows are encoded in 8-bit integers.
+/// says that the rows are encoded in integers of `codeBits`, at most 8.
 struct ProductShape {
   double m, n, k;
   bool codes = false;
+  unsigned codeBits = 8;
   bool hasWindow = false, isDepthwise = false;
 };
 

@@ -101,7 +101,7 @@ struct ExpandedMatmul : public OpRewritePattern<ContractOp> {
                     double(weight.k),      bytes, 0};
     if (weight.encoding.getPattern() == SparsePattern::NM) {
       work.entries = work.n * work.k;
-      return expanded < estimateBlocks(isa, /*inPairs=*/true, work);
+      return expanded < estimateBlocks(isa, BlockCodes::Pairs, work);
     }
     work.entries = double(weight.getNumEntries());
     double slices = estimateSeconds(isa, work);

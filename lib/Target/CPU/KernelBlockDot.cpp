@@ -261,13 +261,13 @@ static std::string getTypeName(Type type) {
 
 std::string compress::cpu::generateBlockDotGEMM(ModuleOp module,
                                                 const BlockDotGEMM &gemm) {
-  KernelKind few =
-      gemm.inPairs ? KernelKind::PairsFew : KernelKind::BlockDotFew;
-  KernelKind many =
-      gemm.inPairs ? KernelKind::PairsMany : KernelKind::BlockDotMany;
+  const BlockKinds &kinds = getBlockKinds(
+      gemm.inPairs                                 ? BlockCodes::Pairs
+      : std::min(gemm.block, gemm.k) >= kLeastLong ? BlockCodes::Long
+                                                   : BlockCodes::Short);
   int64_t directRows = getMostFewRows(
-      *gemm.isa, few, many,
-      KernelWork::dense(few, 1, gemm.n, gemm.k, gemm.width),
+      *gemm.isa, kinds.few, kinds.many,
+      KernelWork::dense(kinds.few, 1, gemm.n, gemm.k, gemm.width),
       gemm.isa->hasDotTiles ? kFewestTileRows - 1 : kMostDirectRows);
   bool isDynamic = ShapedType::isDynamic(gemm.rows);
   bool direct = isDynamic || gemm.rows <= directRows;

@@ -6,6 +6,7 @@
 
 #include "KernelCosts.h"
 #include "KernelBlockDot.h"
+#include "KernelWeightOnly.h"
 #include "llvm/Support/Process.h"
 #include <algorithm>
 #include <cmath>
@@ -122,16 +123,55 @@ double compress::cpu::estimateDots(const KernelISA &isa, double m, double n,
   return std::min(vectors, estimateSeconds(isa, work, threads));
 }
 
-double compress::cpu::estimateBlocks(const KernelISA &isa, bool inPairs,
+const BlockKinds &compress::cpu::getBlockKinds(BlockCodes codes) {
+  static const BlockKinds kinds[] = {
+      {KernelKind::BlockDotFew, KernelKind::BlockDotMany,
+       KernelKind::BlockDotTiles},
+      {KernelKind::LongBlocksFew, KernelKind::LongBlocksMany,
+       KernelKind::LongBlocksTiles},
+      {KernelKind::PairsFew, KernelKind::PairsMany, KernelKind::PairsTiles}};
+  return kinds[unsigned(codes)];
+}
+
+double compress::cpu::estimateBlocks(const KernelISA &isa, BlockCodes codes,
                                      KernelWork work, int threads) {
+  const BlockKinds &kinds = getBlockKinds(codes);
   if (isa.hasDotTiles && work.m >= kFewestTileRows) {
-    work.kind = inPairs ? KernelKind::PairsTiles : KernelKind::BlockDotTiles;
+    work.kind = kinds.tiles;
     return estimateSeconds(isa, work, threads);
   }
-  work.kind = inPairs ? KernelKind::PairsFew : KernelKind::BlockDotFew;
+  work.kind = kinds.few;
   double few = estimateSeconds(isa, work, threads);
-  work.kind = inPairs ? KernelKind::PairsMany : KernelKind::BlockDotMany;
+  work.kind = kinds.many;
   return std::min(few, estimateSeconds(isa, work, threads));
+}
+
+static KernelWork getBitWork(double m, double n, double k, unsigned pairs,
+                             double bytes) {
+  return {KernelKind::Bits, m, n, k, bytes, n * k * pairs};
+}
+
+double compress::cpu::estimateBits(const KernelISA &isa, double m, double n,
+                                   double k, unsigned pairs, double bytes,
+                                   int threads) {
+  return estimateSeconds(isa, getBitWork(m, n, k, pairs, bytes), threads);
+}
+
+bool compress::cpu::areBitsFaster(const KernelISA &isa, double m, double n,
+                                  double k, unsigned pairs, double bytes) {
+  if (auto forced = getForcedFewRows())
+    return m <= double(*forced);
+  KernelWork blocks{KernelKind::LongBlocksFew, m, n, k, bytes, n * k};
+  return estimateBits(isa, m, n, k, pairs, bytes) <=
+         estimateBlocks(isa, BlockCodes::Long, blocks);
+}
+
+std::pair<KernelKind, KernelKind> compress::cpu::getTableKinds(unsigned width) {
+  if (width <= kNarrowTableWidth)
+    return {KernelKind::TableFew, KernelKind::TableMany};
+  if (width == kNarrowTableWidth + 1)
+    return {KernelKind::SixBitTableFew, KernelKind::SixBitTableMany};
+  return {KernelKind::WideTableFew, KernelKind::WideTableMany};
 }
 
 bool compress::cpu::isCalibrating() { return getForcedFewRows().has_value(); }

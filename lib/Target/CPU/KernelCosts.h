@@ -79,10 +79,28 @@ double estimateSeconds(const KernelISA &isa, const KernelWork &work,
 /// tile registers.
 double estimateDots(const KernelISA &isa, double m, double n, double k,
                     int threads = 1);
-/// What of `BlockDot` or `Pairs` kernels runs these rows; the kind in `work`
-/// does not matter.
-double estimateBlocks(const KernelISA &isa, bool inPairs, KernelWork work,
+/// Codes with a scale for each of short blocks, of long ones or of all inputs,
+/// and codes of which some of each few are zero.
+enum class BlockCodes { Short, Long, Pairs };
+/// Blocks from this size on are long.
+inline constexpr int64_t kLeastLong = 256;
+struct BlockKinds {
+  KernelKind few, many, tiles;
+};
+const BlockKinds &getBlockKinds(BlockCodes codes);
+/// What of these kernels runs the rows; the kind in `work` does not matter.
+double estimateBlocks(const KernelISA &isa, BlockCodes codes, KernelWork work,
                       int threads = 1);
+
+/// Codes of `pairs` pairs of bits, a scale for each output and row, as bits.
+double estimateBits(const KernelISA &isa, double m, double n, double k,
+                    unsigned pairs, double bytes, int threads = 1);
+/// Whether that takes no longer than a product of bytes.
+bool areBitsFaster(const KernelISA &isa, double m, double n, double k,
+                   unsigned pairs, double bytes);
+
+/// The kinds for few and for many rows of a table of 2^width scalars.
+std::pair<KernelKind, KernelKind> getTableKinds(unsigned width);
 
 /// Whether the environment says which ways kernels take, for calibration.
 bool isCalibrating();

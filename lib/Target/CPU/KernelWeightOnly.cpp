@@ -281,9 +281,7 @@ static int64_t getDirectRows(const WeightOnlyGEMM &gemm) {
   CodeLayout layout(gemm.codeType);
   KernelKind few = KernelKind::CodesFew, many = KernelKind::CodesMany;
   if (gemm.hasTable) {
-    bool isWide = layout.width > kNarrowTableWidth;
-    few = isWide ? KernelKind::WideTableFew : KernelKind::TableFew;
-    many = isWide ? KernelKind::WideTableMany : KernelKind::TableMany;
+    std::tie(few, many) = getTableKinds(layout.width);
   } else if (layout.isBytes()) {
     few = layout.isFloat() ? KernelKind::SmallFloatFew : KernelKind::BytesFew;
     many =

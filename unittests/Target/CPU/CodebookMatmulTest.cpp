@@ -5,7 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "KernelCodebook.h"
-#include "QuantizedKernelTestUtils.h"
+#include "ReferenceSums.h"
 #include "compress/Dialect/Compress/IR/Encoding.h"
 #include "gtest/gtest.h"
 #include <cmath>
@@ -78,23 +78,14 @@ struct CodebookMatmul {
     ASSERT_EQ(y.shape, (std::vector<int64_t>{m, n})) << what;
     // Entries are those of a standard normal distribution.
     constexpr double largest = 6;
-    for (int64_t i = 0; i < m; ++i)
-      for (int64_t j = 0; j < n; ++j) {
-        double start = init == Init::Zero   ? 0
-                       : init == Init::Bias ? original.values[j]
-                                            : original.values[i * n + j];
-        double sum = start, magnitude = std::fabs(start);
-        for (int64_t l = 0; l < k; ++l) {
-          double value = x.values[i * k + l];
-          sum += value * decoded.values[transposed ? j * k + l : l * n + j];
-          magnitude += std::fabs(value) * largest * stages;
-        }
-        double bound =
-            (k + stages + 8) * std::ldexp(1.0, -23) * magnitude + 1e-30;
-        ASSERT_LE(std::fabs(y.values[i * n + j] - sum), bound)
-            << what << ": m=" << m << " n=" << n << " k=" << k << " at " << i
-            << ", " << j;
-      }
+    ReferenceSums sums = multiply(x, decoded, transposed, init, original);
+    sums.magnitudes =
+        multiply(x, Array::filled(decoded.shape, largest * stages), transposed,
+                 init, original)
+            .magnitudes;
+    sums.expectNear(y, (k + stages + 8) * std::ldexp(1.0, -23),
+                    what + ": m=" + std::to_string(m) +
+                        " n=" + std::to_string(n) + " k=" + std::to_string(k));
   }
 };
 } // namespace

@@ -60,9 +60,9 @@ TEST_P(CostModel, EveryKindHasFigures) {
   const KernelISA &isa = getISA();
   for (unsigned i = 0; i < kNumKernelKinds; ++i) {
     auto kind = KernelKind(i);
-    bool needsTiles = kind == KernelKind::DotMany ||
-                      kind == KernelKind::BlockDotTiles ||
-                      kind == KernelKind::PairsTiles;
+    bool needsTiles =
+        kind == KernelKind::DotMany || kind == KernelKind::BlockDotTiles ||
+        kind == KernelKind::LongBlocksTiles || kind == KernelKind::PairsTiles;
     if (needsTiles && !isa.hasDotTiles)
       continue;
     KernelWork work = KernelWork::dense(kind, 16, kSize, kSize, 32);
@@ -103,6 +103,50 @@ TEST_P(CostModel, FewBitsPayForFewRows) {
     return;
   EXPECT_LT(get(1, int4), 0.7 * get(1, dense));
   EXPECT_LT(get(1, int4), get(1, int8) * 1.1);
+}
+
+TEST_P(CostModel, BitsPayForFewRows) {
+  const KernelISA &isa = getISA();
+  auto getBits = [&](double m, unsigned bits, const std::string &encoding) {
+    ProductShape shape{m, kSize, kSize};
+    shape.codes = true;
+    shape.codeBits = bits;
+    return estimateProduct(isa, parseType("2048x2048xf32, " + encoding), shape,
+                           1);
+  };
+  const std::string two = "quant<i2, group = [*, 1], scale = f32>";
+  double bytes = kSize * kSize / 4;
+  for (double m : {1, 16, 128}) {
+    EXPECT_LE(getBits(m, 2, two), getBits(m, 4, two)) << m;
+    // Codes of any width are multiplied as codes.
+    EXPECT_LE(getBits(m, 2, int4), 1.01 * get(m, int4, true)) << m;
+  }
+  EXPECT_LT(getBits(1, 2, two), 0.5 * get(1, dense));
+  if (!isa.hasDotTiles)
+    return;
+  EXPECT_TRUE(areBitsFaster(isa, 1, kSize, kSize, 4, bytes));
+  for (unsigned pairs : {2, 4})
+    EXPECT_FALSE(areBitsFaster(isa, 128, kSize, kSize, pairs, bytes)) << pairs;
+}
+
+TEST_P(CostModel, ChannelsOfCodesByTheirNumberAndDepth) {
+  auto channels = [](int64_t count, int64_t depth) {
+    return "sparse<block<1x2048>, nnz = " + std::to_string(count) +
+           ", of = quant<i" + std::to_string(depth) +
+           ", group = [1, *, *], scale = f16>>";
+  };
+  for (double m : {1, 16, 128}) {
+    EXPECT_LT(get(m, channels(256, 3)), get(m, channels(1024, 3))) << m;
+    EXPECT_LT(get(m, channels(1024, 3)), get(m, channels(2048, 3))) << m;
+    EXPECT_LT(get(m, channels(1024, 3)), get(m, channels(2048, 8))) << m;
+    // A sum takes what its terms take.
+    double sum =
+        get(m, "sum<[" + channels(512, 3) + ", " + channels(1536, 5) + "]>");
+    EXPECT_NEAR(sum, get(m, channels(512, 3)) + get(m, channels(1536, 5)), 1e-9)
+        << m;
+  }
+  if (getISA().vectorBits == 512)
+    EXPECT_LT(get(1, channels(2048, 3)), get(1, dense));
 }
 
 TEST_P(CostModel, BytesPayForManyRows) {

@@ -4,7 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "QuantizedKernelTestUtils.h"
+#include "ReferenceSums.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -109,28 +109,16 @@ struct FloatMatmul {
     Array y = compiled(inputs);
     ASSERT_EQ(y.shape, (std::vector<int64_t>{m, n})) << what.str();
     Array w = roundTrip(getWeightType(), weights);
-    for (int64_t i = 0; i < m; ++i)
-      for (int64_t j = 0; j < n; ++j) {
-        double sum = init == Init::Zero   ? 0
-                     : init == Init::Bias ? original[1].values[j]
-                                          : original[1].values[i * n + j];
-        double magnitude = std::fabs(sum);
-        auto add = [&](double term) {
-          sum += term;
-          magnitude += std::fabs(term);
-        };
-        for (int64_t l = 0; l < k; ++l)
-          add(double(x.values[i * k + l]) *
-              w.values[transposed ? j * k + l : l * n + j]);
-        if (addend)
-          add(original.back().values[i * n + j]);
-        if (relu6)
-          sum = std::fmin(std::fmax(sum, 0.0), 6.0);
-        ASSERT_NEAR(y.values[i * n + j], sum,
-                    (k + 6) * std::ldexp(magnitude, -24) + 1e-30)
-            << what.str() << ": m=" << m << " n=" << n << " k=" << k << " at "
-            << i << ", " << j;
-      }
+    ReferenceSums sums = multiply(x, w, transposed, init,
+                                  init == Init::Zero ? Array() : original[1]);
+    if (addend)
+      sums.add(original.back());
+    if (relu6)
+      for (double &sum : sums.values)
+        sum = std::fmin(std::fmax(sum, 0.0), 6.0);
+    sums.expectNear(
+        y, getRoundingFactor(k),
+        (what + ": m=" + Twine(m) + " n=" + Twine(n) + " k=" + Twine(k)).str());
   }
 };
 

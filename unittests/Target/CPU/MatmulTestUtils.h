@@ -7,7 +7,7 @@
 #ifndef COMPRESS_UNITTESTS_TARGET_CPU_MATMULTESTUTILS_H
 #define COMPRESS_UNITTESTS_TARGET_CPU_MATMULTESTUTILS_H
 
-#include "QuantizedKernelTestUtils.h"
+#include "ReferenceSums.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "gtest/gtest.h"
 #include <cmath>
@@ -121,27 +121,11 @@ struct Matmul {
       }
     }
     Array w = roundTrip(getWeightType(), weights);
-    double worst = 0;
-    for (int64_t i = 0; i < m; ++i)
-      for (int64_t j = 0; j < n; ++j) {
-        double start = init == Init::Zero   ? 0
-                       : init == Init::Bias ? original.values[j]
-                                            : original.values[i * n + j];
-        double sum = start, magnitude = std::fabs(start);
-        for (int64_t l = 0; l < k; ++l) {
-          double product = double(a.values[i * k + l]) *
-                           w.values[transposed ? j * k + l : l * n + j];
-          sum += product;
-          magnitude += std::fabs(product);
-        }
-        double bound = (k + 6) * std::ldexp(1.0, -24) * magnitude + 1e-30;
-        worst = std::max(worst, std::fabs(y.values[i * n + j] - sum) / bound);
-        if (!(worst <= 1)) {
-          FAIL() << what.str() << ": m=" << m << " n=" << n << " k=" << k
-                 << " at " << i << ", " << j << ": found "
-                 << y.values[i * n + j] << ", expected " << sum;
-        }
-      }
+    multiply(a, w, transposed, init, original)
+        .expectNear(
+            y, getRoundingFactor(k),
+            (what + ": m=" + Twine(m) + " n=" + Twine(n) + " k=" + Twine(k))
+                .str());
   }
 };
 

@@ -434,6 +434,61 @@ TEST(BlockIntegerMatmul, ManyRows) {
   }
 }
 
+TEST(BlockIntegerMatmul, NarrowActivations) {
+  // Codes of fewer than 8 bits on the left, found when the model runs.
+  struct Case {
+    const char *code;
+    int64_t block;
+    const char *zero;
+    std::string activation;
+  };
+  const Case cases[] = {
+      {"i4", 32, "", "quant<i4, group = [1, *], scale = f32>"},
+      {"ui4", 16, "ui8", "quant<ui4, group = [1, *], scale = f32, zero = ui4>"},
+      {"i8", 0, "", "quant<i6, group = [1, *], scale = f32>"},
+      {"i3", 64, "", "quant<i5, group = [1, 64], scale = f32>"},
+      {"ui2", 0, "ui8", "quant<ui3, group = [*, *], scale = f32, zero = ui3>"},
+      {"i5", 32, "", "quant<i7, group = [1, 32], scale = f32, zero = i7>"},
+  };
+  for (const std::string &isa : getRunnableISAs())
+    for (auto [i, c] : llvm::enumerate(cases)) {
+      if (isa != getRunnableISAs()[0] && i)
+        continue;
+      Matmul op{50, 200, c.activation,
+                makeEncoding(c.code, c.block, true, "f32", c.zero)};
+      op.transposed = true;
+      op.init = Init(i % 3);
+      std::string what = isa + " " + op.weight + " " + c.activation;
+      auto compiled = op.compile(*getOptions(isa));
+      ASSERT_TRUE(compiled->isClaimed()) << what;
+      EXPECT_TRUE(compiled->hasKernel("compress_quantize")) << what;
+      for (int64_t m : {0, 1, 6, 40})
+        op.check(*compiled, Array::random({m, 200}, m + 1), what);
+    }
+}
+
+TEST(BlockIntegerMatmul, RowsAroundTiles) {
+  // Tile registers take 16 rows: fewer, one more, and what is left over of two
+  // tiles, with blocks that are whole tiles of inputs and ones that are not.
+  const std::string symmetric = "quant<i8, group = [1, *], scale = f32>";
+  for (auto [i, block] : llvm::enumerate(std::vector<int64_t>{32, 40, 0}))
+    for (bool inPairs : {false, true}) {
+      if (inPairs && block)
+        continue;
+      Matmul op{70, 320, i % 2 ? symmetric : kToken,
+                inPairs ? "sparse<nm<2:4>, of = quant<i8, group = [1, *], "
+                          "scale = f32>>"
+                        : makeEncoding("i4", block, true, "f32", "")};
+      op.transposed = true;
+      op.init = Init(i % 3);
+      auto compiled = op.compile(*getOptions(getRunnableISAs()[0]));
+      ASSERT_TRUE(compiled->isClaimed()) << block;
+      for (int64_t m : {4, 5, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 25, 31, 32})
+        op.check(*compiled, Array::random({m, 320}, m + 1),
+                 op.weight + " " + op.activation);
+    }
+}
+
 static std::string makeTable(StringRef table, StringRef group,
                              StringRef scale) {
   return ("scaled<group = " + group + ", scale = " + scale +

@@ -4,7 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "QuantizedKernelTestUtils.h"
+#include "ReferenceSums.h"
 #include "compress/Dialect/Compress/IR/Encoding.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -117,47 +117,14 @@ struct SparseConv {
       inputs.push_back(Array::random(shapeOf(n, filters, true), 4));
     Array y = compiled(inputs);
     ASSERT_EQ(y.shape, shapeOf(n, filters, true)) << what;
-    // One spatial axis is two, the first of one position.
-    bool flat = rank() == 1;
-    auto at = [&](const std::vector<int64_t> &values, unsigned d, int64_t one) {
-      return flat ? (d ? values[0] : one) : values[d];
-    };
-    int64_t height = at(image, 0, 1), width = at(image, 1, 1);
-    int64_t rows = at(kernel, 0, 1), columns = at(kernel, 1, 1);
-    int64_t outHeight = flat ? 1 : out(0), outWidth = out(flat ? 0 : 1);
-    int64_t k = channels * rows * columns;
-    size_t next = 0;
-    for (int64_t i = 0; i < n; ++i)
-      for (int64_t f = 0; f < filters; ++f)
-        for (int64_t oy = 0; oy < outHeight; ++oy)
-          for (int64_t ox = 0; ox < outWidth; ++ox, ++next) {
-            double sum = init == Init::Zero   ? 0
-                         : init == Init::Bias ? inputs.back().values[f]
-                                              : inputs.back().values[next];
-            double magnitude = std::fabs(sum);
-            for (int64_t c = 0; c < channels; ++c)
-              for (int64_t r = 0; r < rows; ++r)
-                for (int64_t s = 0; s < columns; ++s) {
-                  int64_t iy = oy * at(strides, 0, 1) +
-                               r * at(dilations, 0, 1) - at(low, 0, 0);
-                  int64_t ix = ox * at(strides, 1, 1) +
-                               s * at(dilations, 1, 1) - at(low, 1, 0);
-                  if (iy < 0 || iy >= height || ix < 0 || ix >= width)
-                    continue;
-                  double product =
-                      double(
-                          x.values[((i * channels + c) * height + iy) * width +
-                                   ix]) *
-                      decoded.values[((f * channels + c) * rows + r) * columns +
-                                     s];
-                  sum += product;
-                  magnitude += std::fabs(product);
-                }
-            double bound = (k + 6) * std::ldexp(1.0, -24) * magnitude + 1e-30;
-            ASSERT_LE(std::fabs(y.values[next] - sum), bound)
-                << what << ": image " << i << ", filter " << f << " at " << oy
-                << ", " << ox;
-          }
+    std::vector<int64_t> sizes;
+    int64_t k = channels;
+    for (unsigned d = 0; d < rank(); ++d) {
+      sizes.push_back(out(d));
+      k *= kernel[d];
+    }
+    convolve(x, decoded, strides, dilations, low, sizes, init, inputs.back())
+        .expectNear(y, getRoundingFactor(k), what);
   }
 };
 } // namespace

@@ -4,7 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "QuantizedKernelTestUtils.h"
+#include "ReferenceSums.h"
 #include "compress/Dialect/Compress/IR/Encoding.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -87,23 +87,10 @@ struct SparseMatmul {
     ASSERT_EQ(y.shape, (std::vector<int64_t>{m, n})) << what;
     if (!activation.empty() && m)
       x = roundTrip(getActivationType(), x);
-    for (int64_t i = 0; i < m; ++i)
-      for (int64_t j = 0; j < n; ++j) {
-        double start = init == Init::Zero   ? 0
-                       : init == Init::Bias ? original.values[j]
-                                            : original.values[i * n + j];
-        double sum = start, magnitude = std::fabs(start);
-        for (int64_t l = 0; l < k; ++l) {
-          double product = double(x.values[i * k + l]) *
-                           decoded.values[transposed ? j * k + l : l * n + j];
-          sum += product;
-          magnitude += std::fabs(product);
-        }
-        double bound = (k + 6) * std::ldexp(1.0, -24) * magnitude + 1e-30;
-        ASSERT_LE(std::fabs(y.values[i * n + j] - sum), bound)
-            << what << ": m=" << m << " n=" << n << " k=" << k << " at " << i
-            << ", " << j;
-      }
+    multiply(x, decoded, transposed, init, original)
+        .expectNear(y, getRoundingFactor(k),
+                    what + ": m=" + std::to_string(m) +
+                        " n=" + std::to_string(n) + " k=" + std::to_string(k));
   }
 };
 } // namespace

@@ -4,7 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "QuantizedKernelTestUtils.h"
+#include "ReferenceSums.h"
 #include "compress/Dialect/Compress/IR/Encoding.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -77,21 +77,10 @@ struct SumMatmul {
     ASSERT_EQ(y.shape, (std::vector<int64_t>{m, n})) << what;
     if (!activation.empty() && m)
       x = roundTrip(getActivationType(), x);
-    for (int64_t i = 0; i < m; ++i)
-      for (int64_t j = 0; j < n; ++j) {
-        double sum = hasBias ? inputs[1].values[j] : 0;
-        double terms = std::fabs(sum);
-        for (int64_t l = 0; l < k; ++l) {
-          double product =
-              double(x.values[i * k + l]) * decoded.values[l * n + j];
-          sum += product;
-          terms += std::fabs(product);
-        }
-        double bound =
-            magnitude * (k + 6) * std::ldexp(1.0, -24) * terms + 1e-30;
-        ASSERT_LE(std::fabs(y.values[i * n + j] - sum), bound)
-            << what << ": m=" << m << " at " << i << ", " << j;
-      }
+    multiply(x, decoded, /*transposed=*/false,
+             hasBias ? Init::Bias : Init::Zero, hasBias ? inputs[1] : Array())
+        .expectNear(y, magnitude * getRoundingFactor(k),
+                    what + ": m=" + std::to_string(m));
   }
 };
 
