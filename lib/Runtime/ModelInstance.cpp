@@ -353,6 +353,22 @@ ModelInstance::execute(void **inputs, void **outputs) {
   return impl->context->status;
 }
 
+/// One core does not reach the bandwidth of memory.
+static void copyBytes(char *target, const char *source, size_t bytes) {
+  if (bytes < (size_t(1) << 20) || omp_in_parallel()) {
+    std::memcpy(target, source, bytes);
+    return;
+  }
+#pragma omp parallel
+  {
+    size_t threads = omp_get_num_threads(), thread = omp_get_thread_num();
+    size_t lines = (bytes + 63) / 64;
+    size_t begin = lines * thread / threads * 64;
+    size_t end = std::min(bytes, lines * (thread + 1) / threads * 64);
+    std::memcpy(target + begin, source + begin, end - begin);
+  }
+}
+
 /// Copies `source` (any strides) densely to `target`.
 static void packTensor(char *target, const char *source, const int64_t *sizes,
                        const int64_t *strides, int32_t rank, size_t width) {
@@ -371,7 +387,7 @@ static void packTensor(char *target, const char *source, const int64_t *sizes,
     int64_t offset = 0;
     for (int32_t d = 0; d < inner; ++d)
       offset += index[d] * strides[d];
-    std::memcpy(target, source + offset * static_cast<int64_t>(width), chunk);
+    copyBytes(target, source + offset * static_cast<int64_t>(width), chunk);
     target += chunk;
     for (int32_t d = inner; d-- > 0;) {
       if (++index[d] < sizes[d])

@@ -199,6 +199,27 @@ SmallVector<Value> WeightDecoder::forEachCode(const BlockParameters &parameters,
                      });
 }
 
+Value WeightDecoder::loadNibble(const BlockParameters &parameters, Value k0,
+                                ArrayRef<SmallVector<Value>> words, unsigned v,
+                                int64_t nibble) {
+  unsigned word = nibble / 8, byte = nibble % 8 / 2;
+  Value bits = words[v][word];
+  // Shifting by bytes is left to loads, which have nothing else to do. What
+  // they take from behind the vector is not there behind the last one.
+  bool isLast =
+      word + 1 == layout.words && parameters.first + v + 1 == panelVectors;
+  if (isLast)
+    return k.shiftRight(bits, nibble % 8 * 4);
+  if (byte) {
+    int64_t wordBytes = int64_t(panelVectors) * lanes * 4;
+    Value offset = k.mul(k.div(k0, layout.unit), layout.words * wordBytes);
+    Value at = toVectorBase(k.add(offset, word * wordBytes + byte),
+                            parameters.first + v, 4);
+    bits = k.bitcast(k.loadVector(4 * lanes, packed, at), bits.getType());
+  }
+  return k.shiftRight(bits, nibble % 2 * 4);
+}
+
 SmallVector<Value>
 WeightDecoder::forEachNibble(const BlockParameters &parameters, Value k0,
                              int64_t extent, ValueRange carried,
@@ -233,9 +254,8 @@ WeightDecoder::forEachNibble(const BlockParameters &parameters, Value k0,
                code <= std::min<int64_t>(last, count - 1); ++code)
             terms.push_back({k.add(at, code), getFactors(nibble, code)});
           SmallVector<Value> nibbles;
-          for (ArrayRef<Value> ofColumns : words)
-            nibbles.push_back(
-                k.shiftRight(ofColumns[nibble / 8], nibble % 8 * 4));
+          for (unsigned v = 0; v < words.size(); ++v)
+            nibbles.push_back(loadNibble(parameters, at, words, v, nibble));
           values = body(terms, nibbles, values);
         }
         return values;

@@ -88,6 +88,10 @@ private:
   /// The words of a unit for each vector of columns.
   llvm::SmallVector<llvm::SmallVector<Value>>
   loadWords(const BlockParameters &parameters, Value k0);
+  /// Lanes with nibble number `nibble` of the unit at k0 in their lower bits.
+  Value loadNibble(const BlockParameters &parameters, Value k0,
+                   llvm::ArrayRef<llvm::SmallVector<Value>> words, unsigned v,
+                   int64_t nibble);
   llvm::SmallVector<Value> emitUnit(const BlockParameters &parameters, Value k0,
                                     unsigned count, ValueRange carried,
                                     CodeBody body);
