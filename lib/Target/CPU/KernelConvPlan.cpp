@@ -1,5 +1,4 @@
-//===- KernelConvPlan.cpp - How a convolution of codes is divided *- C++
-//-*-===//
+//===- KernelConvPlan.cpp - Dividing convolutions of codes ------*- C++ -*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

@@ -1,4 +1,4 @@
-//===- KernelConvPlan.h - How a convolution of codes is divided *- C++ -*-===//
+//===- KernelConvPlan.h - Dividing convolutions of codes --------*- C++ -*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
