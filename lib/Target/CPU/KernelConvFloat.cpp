@@ -396,8 +396,7 @@ static void emitConvTask(KernelBuilder &k, const FloatConv &conv,
       if (!fetchesNext)
         return std::nullopt;
       index = k.add(index, k.div(k.sub(at, task.first), rows));
-      return FloatPrefetch{next, index,
-                           unsigned(std::min<int64_t>(tiles, 8))};
+      return FloatPrefetch{next, index, unsigned(std::min<int64_t>(tiles, 8))};
     };
     int64_t tilesPerBlock = llvm::divideCeil(plan.blockPixels, rows);
     auto emitSums = [&](const DotAxis &axis, Value at, unsigned count,

@@ -7,8 +7,8 @@
 // f32 activations times weights that stay in low-bit codes until they are in
 // registers. Few rows: codes are decoded inside the sum loop and scales applied
 // once per block; of codes of up to three bits, four bits at a time are looked
-// up in the sums that they can stand for, which all columns share. Many rows: a part of a panel is decoded to f32 and used by
-// all of them.
+// up in the sums that they can stand for, which all columns share. Many rows: a
+// part of a panel is decoded to f32 and used by all of them.
 //
 // Decoded values are those of the reference; with scales applied per block the
 // difference to it is at most (K + 6) * 2^-24 * (|init| + sum |x| |w|).

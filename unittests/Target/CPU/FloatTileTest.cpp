@@ -73,8 +73,7 @@ struct Tile {
             }
             std::optional<FloatPrefetch> prefetch;
             if (prefetchShare)
-              prefetch =
-                  FloatPrefetch{k.index(64), k.index(1), prefetchShare};
+              prefetch = FloatPrefetch{k.index(64), k.index(1), prefetchShare};
             SmallVector<Value> sums =
                 emitFloatTile(k, isa, axis, vectors, memrefs[0], bases,
                               memrefs[1], k.index(0), init, stored, prefetch);
