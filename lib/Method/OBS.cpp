@@ -14,6 +14,7 @@
 #include "compress/Dialect/Compress/IR/Encoding.h"
 #include "compress/Method/Method.h"
 #include "compress/Numeric/RemoveStructures.h"
+#include "compress/Numeric/SecondMoments.h"
 
 using namespace mlir;
 using namespace compress;
@@ -101,23 +102,7 @@ static std::vector<double> getHessian(const WeightRequest &request,
   std::vector<double> hessian(channels * channels, 0.0);
   const LayerInputs *inputs = request.inputs;
   if (inputs && inputs->rows > 0 && inputs->channels == channels) {
-    for (int64_t a = 0; a < channels; ++a)
-      for (int64_t b = 0; b <= a; ++b) {
-        const float *x = inputs->values.data() + a * inputs->rows;
-        const float *y = inputs->values.data() + b * inputs->rows;
-        // Partial sums become vectors.
-        double sums[8] = {};
-        int64_t i = 0;
-        for (; i + 8 <= inputs->rows; i += 8)
-          for (int64_t k = 0; k < 8; ++k)
-            sums[k] += double(x[i + k]) * y[i + k];
-        for (; i < inputs->rows; ++i)
-          sums[0] += double(x[i]) * y[i];
-        double sum = 0;
-        for (double part : sums)
-          sum += part;
-        hessian[a * channels + b] = hessian[b * channels + a] = sum;
-      }
+    hessian = getSecondMoments(inputs->values, channels, inputs->rows);
   } else {
     bool isKnown = int64_t(request.secondMoments.size()) == channels;
     for (int64_t c = 0; c < channels; ++c)

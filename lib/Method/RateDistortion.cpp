@@ -23,12 +23,10 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "RateChoice.h"
 #include "compress/Dialect/Compress/IR/Encoding.h"
-#include "compress/Method/Method.h"
-#include "compress/Method/OutputIndex.h"
 #include "compress/Support/EntropyCoding.h"
 #include <cmath>
-#include <numeric>
 
 using namespace mlir;
 using namespace compress;
@@ -50,18 +48,6 @@ llvm::Expected<double> parseBits(const MethodOptions &options) {
   return bits;
 }
 
-/// Codes of one step size, and what they cost.
-struct Choice {
-  double step = 0;
-  std::vector<int> codes;
-  /// Of the code alone.
-  double bits = 0;
-  double error = 0;
-  /// What the codes are multiplied by: the best one, which is not the step
-  /// where codes near zero are preferred.
-  float scale = 0;
-};
-
 class Quantizer {
 public:
   Quantizer(std::vector<float> values, std::vector<float> importance,
@@ -78,7 +64,7 @@ public:
 
   float getLargest() const { return largest; }
   ArrayRef<float> getValues() const { return values; }
-  Choice choose(double step, double price) const;
+  RateChoice choose(double step, double price) const;
 
 private:
   float getImportance(size_t i) const {
@@ -93,236 +79,9 @@ private:
 
 } // namespace
 
-namespace {
-
-/// Outputs that are computed from the same inputs, and how errors meet there.
-struct FeedbackSet {
-  /// Of each output the elements, in the order of `factor`.
-  std::vector<std::vector<int64_t>> elements;
-  /// Lower triangular, by rows.
-  std::vector<float> factor;
-  int64_t size = 0;
-
-  float get(int64_t i, int64_t j) const { return factor[i * size + j]; }
-};
-
-/// Codes that make up for each other's errors.
-class Feedback {
-public:
-  /// Nothing where the samples do not fit the weight or it is too large.
-  static std::optional<Feedback> create(const WeightRequest &request);
-  Choice choose(ArrayRef<float> values, int most, double step, double price,
-                std::vector<float> lengths) const;
-
-private:
-  std::vector<FeedbackSet> sets;
-  /// The mean of all squared pivots.
-  double mean = 0;
-};
-
-} // namespace
-
-/// The Cholesky factor in place, of the lower triangle; whether there is one.
-static bool factorize(std::vector<double> &matrix, int64_t size) {
-  for (int64_t i = 0; i < size; ++i) {
-    double *row = matrix.data() + i * size;
-    for (int64_t j = 0; j <= i; ++j) {
-      const double *other = matrix.data() + j * size;
-      double sum = row[j];
-      for (int64_t k = 0; k < j; ++k)
-        sum -= row[k] * other[k];
-      if (j < i) {
-        row[j] = sum / other[j];
-      } else {
-        if (!(sum > 0) || !std::isfinite(sum))
-          return false;
-        row[i] = std::sqrt(sum);
-      }
-    }
-  }
-  return true;
-}
-
-std::optional<Feedback> Feedback::create(const WeightRequest &request) {
-  constexpr int64_t largest = 1024;
-  const LayerInputs *inputs = request.inputs;
-  if (!inputs || inputs->rows == 0)
-    return std::nullopt;
-  ArrayRef<int64_t> shape = request.weight.getShape();
-  auto layout = InputChannels::get(shape, request.role, inputs->channels);
-  if (!layout)
-    return std::nullopt;
-  int64_t channels = layout->channels, rows = inputs->rows;
-  auto vectors = getOutputVectors(shape, request.role, *layout,
-                                  request.weight.getNumElements());
-  if (vectors.empty())
-    return std::nullopt;
-  int64_t positions = vectors.front().size(), size = positions * channels;
-  if (size > largest)
-    return std::nullopt;
-
-  Feedback feedback;
-  feedback.sets.resize(layout->sets);
-  std::vector<std::vector<int64_t>> orders;
-  for (int64_t s = 0; s < layout->sets; ++s) {
-    const float *x = inputs->values.data() + s * channels * rows;
-    std::vector<double> moments(channels * channels), sums(channels, 0);
-    for (int64_t c = 0; c < channels; ++c) {
-      for (int64_t r = 0; r < rows; ++r)
-        sums[c] += x[c * rows + r];
-      for (int64_t d = 0; d <= c; ++d) {
-        float lanes[16] = {};
-        int64_t r = 0;
-        for (; r + 16 <= rows; r += 16)
-          for (int k = 0; k < 16; ++k)
-            lanes[k] += x[c * rows + r + k] * x[d * rows + r + k];
-        double sum = 0;
-        for (; r < rows; ++r)
-          sum += double(x[c * rows + r]) * x[d * rows + r];
-        for (float lane : lanes)
-          sum += lane;
-        moments[c * channels + d] = moments[d * channels + c] =
-            sum / inputs->total;
-      }
-    }
-    double trace = 0;
-    for (int64_t c = 0; c < channels; ++c)
-      trace += moments[c * channels + c];
-    // The fewer samples for so many inputs, the less they are believed.
-    double ridge =
-        (0.02 + 0.3 * double(size) / double(rows)) * trace / double(channels);
-    if (!(ridge > 0) || !std::isfinite(ridge))
-      return std::nullopt;
-    // Those that matter most are chosen first, which is last in the factor.
-    std::vector<int64_t> order(size);
-    std::iota(order.begin(), order.end(), 0);
-    llvm::sort(order, [&](int64_t a, int64_t b) {
-      int64_t c = a % channels, d = b % channels;
-      return std::tie(moments[c * channels + c], a) <
-             std::tie(moments[d * channels + d], b);
-    });
-    std::vector<double> matrix(size * size, 0);
-    for (int64_t i = 0; i < size; ++i)
-      for (int64_t j = 0; j <= i; ++j) {
-        int64_t a = order[i], b = order[j];
-        int64_t c = a % channels, d = b % channels;
-        // Positions of a window have only their means in common.
-        matrix[i * size + j] =
-            a / channels == b / channels
-                ? moments[c * channels + d]
-                : sums[c] * sums[d] / (inputs->total * double(rows));
-        if (i == j)
-          matrix[i * size + j] += ridge;
-      }
-    if (!factorize(matrix, size))
-      return std::nullopt;
-    FeedbackSet &set = feedback.sets[s];
-    set.size = size;
-    set.factor.assign(matrix.begin(), matrix.end());
-    orders.push_back(std::move(order));
-  }
-  double squares = 0, count = 0;
-  for (const auto &firsts : vectors) {
-    int64_t s = layout->getSet(firsts.front());
-    FeedbackSet &set = feedback.sets[s];
-    std::vector<int64_t> &elements = set.elements.emplace_back();
-    for (int64_t i = 0; i < size; ++i) {
-      int64_t at = orders[s][i];
-      elements.push_back(firsts[at / channels] +
-                         at % channels * layout->stride);
-      squares += double(set.get(i, i)) * set.get(i, i);
-    }
-    count += double(size);
-  }
-  feedback.mean = squares / count;
-  return feedback;
-}
-
-/// Lengths that a coder with these counts gives to codes, those that did not
-/// occur included, and the sum over all that did.
-static std::pair<std::vector<float>, double>
-getLengths(ArrayRef<int64_t> counts, double total) {
-  // Of a rare symbol, as counts of a coder are small integers.
-  constexpr double least = 1.0 / 4096;
-  std::vector<float> lengths;
-  double bits = 0;
-  for (int64_t count : counts) {
-    double share = std::max(double(count) / total, least);
-    lengths.push_back(float(-std::log2(share)));
-    bits += double(count) * lengths.back();
-  }
-  return {std::move(lengths), bits};
-}
-
-/// The code nearest to `exact`, or a shorter one nearer to zero.
-static int chooseCode(float exact, int most, float weight, float price,
-                      ArrayRef<float> lengths) {
-  int nearest = int(std::lround(std::clamp(exact, float(-most), float(most))));
-  if (nearest == 0 || price == 0)
-    return nearest;
-  auto getCost = [&](int code) {
-    float off = exact - float(code);
-    return weight * off * off + price * lengths[code + most];
-  };
-  int best = nearest;
-  float least = getCost(nearest);
-  for (int code : {nearest > 0 ? nearest - 1 : nearest + 1, 0}) {
-    float cost = getCost(code);
-    if (cost < least) {
-      least = cost;
-      best = code;
-    }
-  }
-  return best;
-}
-
-Choice Feedback::choose(ArrayRef<float> values, int most, double step,
-                        double price, std::vector<float> lengths) const {
-  constexpr int rounds = 2;
-  Choice choice;
-  choice.step = step;
-  choice.scale = float(step);
-  choice.codes.resize(values.size());
-  auto lambda = float(price * mean);
-  auto inverse = float(1 / step);
-  for (int round = 0; round < rounds; ++round) {
-    choice.error = 0;
-    std::vector<int64_t> counts(lengths.size(), 0);
-    for (const FeedbackSet &set : sets) {
-      // In steps. What errors so far ask of each input, outputs side by side.
-      int64_t outputs = set.elements.size();
-      std::vector<float> asked(set.size * outputs, 0), errors(outputs);
-      for (int64_t i = set.size; i-- > 0;) {
-        float pivot = set.get(i, i), weight = pivot * pivot;
-        double sum = 0;
-        for (int64_t o = 0; o < outputs; ++o) {
-          int64_t element = set.elements[o][i];
-          float own = values[element] * inverse;
-          float exact = own + asked[i * outputs + o] / pivot;
-          int code = chooseCode(exact, most, weight, lambda, lengths);
-          choice.codes[element] = code;
-          ++counts[code + most];
-          errors[o] = own - float(code);
-          sum += double(exact - float(code)) * (exact - float(code));
-        }
-        choice.error += sum * weight;
-        for (int64_t j = 0; j < i; ++j) {
-          float factor = set.get(i, j);
-          float *row = asked.data() + j * outputs;
-          for (int64_t o = 0; o < outputs; ++o)
-            row[o] += factor * errors[o];
-        }
-      }
-    }
-    std::tie(lengths, choice.bits) = getLengths(counts, double(values.size()));
-  }
-  choice.error *= step * step;
-  return choice;
-}
-
-Choice Quantizer::choose(double step, double price) const {
+RateChoice Quantizer::choose(double step, double price) const {
   constexpr int rounds = 3;
-  Choice choice;
+  RateChoice choice;
   choice.step = step;
   choice.codes.resize(values.size());
   auto lambda = float(price * mean);
@@ -395,7 +154,7 @@ protected:
 
 /// The tensor that these codes make, coded.
 static llvm::Expected<EncodedTensor> makeTensor(const WeightRequest &request,
-                                                const Choice &choice) {
+                                                const RateChoice &choice) {
   auto coded = cast<CodedAttr>(request.type.getEncoding());
   auto inner = coded.getInnerType(request.type);
   EncodedTensor tensor{inner, {}};
@@ -447,12 +206,12 @@ RateMethod::encode(const WeightRequest &request) const {
   // exact look follows, since counts of the coder are rounded.
   constexpr double prices[] = {0.03, 0.06, 0.1, 0.15, 0.22};
   constexpr int doublings = 16, halvings = 8, attempts = 8;
-  std::optional<Choice> best;
+  std::optional<RateChoice> best;
   double bestPrice = 0;
   for (double price : prices) {
-    std::optional<Choice> fitting;
+    std::optional<RateChoice> fitting;
     auto fits = [&](double step) {
-      Choice choice = quantizer.choose(step, price);
+      RateChoice choice = quantizer.choose(step, price);
       if (choice.bits > budget)
         return false;
       if (!fitting || choice.error < fitting->error)
@@ -474,9 +233,9 @@ RateMethod::encode(const WeightRequest &request) const {
     }
   }
   int most = int(cast<QuantAttr>(coded.getOf()).getCodeRange().second);
-  std::optional<Feedback> feedback;
+  std::optional<RateFeedback> feedback;
   if (best)
-    feedback = Feedback::create(request);
+    feedback = RateFeedback::create(request);
   auto withFeedback = [&](double step) {
     std::vector<int64_t> counts(2 * most + 1, 0);
     for (int code : best->codes)
