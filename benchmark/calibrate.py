@@ -73,6 +73,10 @@ PRODUCTS = {
     "block16x1-80%+int8-dynamic": ("SparseGroups", None, 0.2),
     "block16-80%+int8-dynamic": ("SparseDot", None, 0.2),
 }
+# Where a vector has 16 lanes, codes of these are looked up by nibbles (which are
+# the entries) for so many rows of a tile, as `getNibbleRows` says: bits of a
+# code, rows, and those for which that is not slower than decoding codes.
+NIBBLES = {"int2-g32": (2, 16, 16), "int3-g32": (3, 2, 1)}
 # Sums of entries of codebooks: entries, elements of an entry, stages. Tables of
 # random numbers need not be fitted.
 CODEBOOKS = [(16, 4, 1), (256, 8, 2), (256, 4, 1), (4096, 8, 1)]
@@ -223,12 +227,19 @@ def plan_jobs(options, isa):
         for kind, rows, force in ways:
             name = f"{isa}-{level}-{k}x{n}-{kind}"
             forced = None if few in ("Float", "Half") else force
+            bits, nibble_rows, best = NIBBLES.get(level, (0, 0, 0))
+            if kind != few or ISAS[isa][1] != 16:
+                bits = 0
             for m in rows:
-                timed = kind
+                timed, entries = kind, n * k * density
                 if isa == "amx" and m >= TILE_ROWS:
                     timed = TILES.get(kind, kind)
+                if bits and m <= nibble_rows:
+                    if m > best:
+                        continue
+                    timed, entries = "NibblesFew", n * k * bits / 4
                 yield ({"kind": timed, "level": level, "m": m, "n": n, "k": k,
-                        "entries": n * k * density}, name, level,
+                        "entries": entries}, name, level,
                        lambda p, k=k, n=n: save_matmul(p, "m", k, n),
                        features, forced, (m, k))
     for kind, (level, shapes) in WINDOWS.items():

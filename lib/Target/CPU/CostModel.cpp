@@ -15,6 +15,7 @@
 #include "KernelBits.h"
 #include "KernelCodebook.h"
 #include "KernelCosts.h"
+#include "KernelWeightOnly.h"
 #include "compress/Dialect/Compress/IR/ChannelBlocks.h"
 #include "compress/Target/Contraction.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -43,6 +44,9 @@ private:
     return std::min(run(few, shape, bytes, entries),
                     run(many, shape, bytes, entries));
   }
+  /// Codes on the right only, in blocks of `block`.
+  double runWeightOnly(QuantAttr encoding, ProductShape shape, double block,
+                       double bytes) const;
   /// Codes in blocks, or pairs of them.
   double runBlocks(BlockCodes codes, ProductShape shape, double bytes) const {
     KernelWork work{KernelKind::BlockDotFew, shape.m, shape.n, shape.k, bytes,
@@ -118,6 +122,22 @@ double Estimator::runCodes(ProductShape shape, unsigned width,
   return shape.codeBits == 1 ? bits : std::min(bits, blocks);
 }
 
+double Estimator::runWeightOnly(QuantAttr encoding, ProductShape shape,
+                                double block, double bytes) const {
+  WeightOnlyGEMM gemm{};
+  gemm.isa = &table;
+  gemm.n = int64_t(shape.n);
+  gemm.k = int64_t(shape.k);
+  gemm.block = std::max<int64_t>(1, int64_t(block));
+  gemm.codeType = encoding.getCodeType();
+  // Whichever type they get when they are packed.
+  if (encoding.getZero())
+    gemm.zeroType = gemm.codeType;
+  auto [few, many] = getWeightOnlyWork(gemm, shape.m, bytes);
+  return std::min(estimateSeconds(table, few, threads),
+                  estimateSeconds(table, many, threads));
+}
+
 double Estimator::estimateQuant(CompressedTensorType type,
                                 ProductShape shape) const {
   auto encoding = cast<QuantAttr>(type.getEncoding());
@@ -138,14 +158,11 @@ double Estimator::estimateQuant(CompressedTensorType type,
       return runDots(shape);
     return runCodes(shape, encoding.getCodeWidth(), encoding.getGroup(), bytes);
   }
-  if (encoding.getCodeWidth() == 8 && !isInteger)
-    return runEither(KernelKind::SmallFloatFew, KernelKind::SmallFloatMany,
-                     shape, bytes, entries);
-  if (encoding.getCodeWidth() == 8)
-    return runEither(KernelKind::BytesFew, KernelKind::BytesMany, shape, bytes,
-                     entries);
-  return runEither(KernelKind::CodesFew, KernelKind::CodesMany, shape, bytes,
-                   entries);
+  double block = shape.k;
+  for (int64_t size : encoding.getGroup())
+    if (!ShapedType::isDynamic(size) && size != 1)
+      block = std::min(block, double(size));
+  return runWeightOnly(encoding, shape, block, bytes);
 }
 
 double Estimator::estimateTable(CompressedTensorType type, unsigned width,
@@ -232,15 +249,12 @@ double Estimator::estimateChannels(CompressedTensorType type,
     return estimateDecoded(shape);
   shape.k *= double(sparse.getNnz()) / double(type.getDimSize(axis));
   shape.codes = false;
-  double entries = shape.n * shape.k, width = quant.getCodeWidth();
+  double width = quant.getCodeWidth();
   double seconds = run(KernelKind::Rotate, {shape.m, 0, shape.k}, 0, 0);
   if (shape.hasWindow || width > 8)
     return seconds + estimateDecoded(shape);
-  if (width == 8)
-    return seconds + runEither(KernelKind::BytesFew, KernelKind::BytesMany,
-                               shape, entries, entries);
-  return seconds + runEither(KernelKind::CodesFew, KernelKind::CodesMany, shape,
-                             entries * width / 8, entries);
+  return seconds +
+         runWeightOnly(quant, shape, shape.k, shape.n * shape.k * width / 8);
 }
 
 double Estimator::estimateFactored(CompressedTensorType type,

@@ -176,22 +176,27 @@ std::pair<KernelKind, KernelKind> compress::cpu::getTableKinds(unsigned width) {
 
 bool compress::cpu::isCalibrating() { return getForcedFewRows().has_value(); }
 
-int64_t compress::cpu::getMostFewRows(const KernelISA &isa, KernelKind few,
-                                      KernelKind many, KernelWork work,
-                                      int64_t limit) {
+int64_t compress::cpu::getMostFewRows(const KernelISA &isa, KernelWork few,
+                                      KernelWork many, int64_t limit) {
   if (auto forced = getForcedFewRows())
     return *forced;
   int64_t most = 0;
   for (int64_t m = 1; m <= limit; ++m) {
-    work.m = m;
-    work.kind = few;
+    few.m = many.m = m;
     // Both are one call.
-    double seconds = getWorkSeconds(isa, work);
-    work.kind = many;
-    if (seconds <= getWorkSeconds(isa, work))
+    if (getWorkSeconds(isa, few) <= getWorkSeconds(isa, many))
       most = m;
   }
   return most;
+}
+
+int64_t compress::cpu::getMostFewRows(const KernelISA &isa, KernelKind few,
+                                      KernelKind many, KernelWork work,
+                                      int64_t limit) {
+  KernelWork other = work;
+  work.kind = few;
+  other.kind = many;
+  return getMostFewRows(isa, work, other, limit);
 }
 
 bool compress::cpu::isFaster(const KernelISA &isa, const KernelWork &first,

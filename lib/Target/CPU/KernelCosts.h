@@ -106,7 +106,10 @@ std::pair<KernelKind, KernelKind> getTableKinds(unsigned width);
 bool isCalibrating();
 
 /// The largest number of rows, at most `limit`, for which `few` takes no longer
-/// than `many`; 0 if there is none. `work.kind` and `work.m` do not matter.
+/// than `many`; 0 if there is none. Their `m` does not matter.
+int64_t getMostFewRows(const KernelISA &isa, KernelWork few, KernelWork many,
+                       int64_t limit);
+/// The same for kinds of which only the figures differ.
 int64_t getMostFewRows(const KernelISA &isa, KernelKind few, KernelKind many,
                        KernelWork work, int64_t limit);
 

@@ -5,7 +5,6 @@
 //===----------------------------------------------------------------------===//
 
 #include "KernelWeightOnly.h"
-#include "KernelCosts.h"
 #include "WeightDecoder.h"
 #include "llvm/Support/FormatVariadic.h"
 
@@ -16,10 +15,69 @@ using namespace compress::cpu;
 /// Above more rows than this a decoded panel always pays for its way through
 /// memory.
 static constexpr int64_t kMostDirectRows = 32;
+/// Rows of a tile where codes are decoded where they are multiplied.
+static constexpr unsigned kTileRows = 4;
+/// Rows of a tile whose codes may lie in two nibbles; tables of sums for more
+/// leave too few registers.
+static constexpr int64_t kMostSplitRows = 2;
 /// Rows that share a decoded part of a panel.
 static constexpr int64_t kBlockRows = 192;
 /// k of a decoded part, unless a block is longer.
 static constexpr int64_t kDecodedExtent = 256;
+
+/// The kinds for few and for many rows, but for nibbles.
+static std::pair<KernelKind, KernelKind> getKinds(const WeightOnlyGEMM &gemm) {
+  CodeLayout layout(gemm.codeType);
+  if (gemm.hasTable)
+    return getTableKinds(layout.width);
+  if (!layout.isBytes())
+    return {KernelKind::CodesFew, KernelKind::CodesMany};
+  if (layout.isFloat())
+    return {KernelKind::SmallFloatFew, KernelKind::SmallFloatMany};
+  return {KernelKind::BytesFew, KernelKind::BytesMany};
+}
+
+static KernelWork getNibbleWork(const WeightOnlyGEMM &gemm, double m,
+                                double bytes) {
+  double n = double(gemm.n), k = double(gemm.k);
+  return {KernelKind::NibblesFew,
+          m,
+          n,
+          k,
+          bytes,
+          n * k * CodeLayout(gemm.codeType).width / 4};
+}
+
+/// The work of any other kind.
+static KernelWork getWork(const WeightOnlyGEMM &gemm, KernelKind kind) {
+  return KernelWork::dense(kind, 1, gemm.n, gemm.k,
+                           CodeLayout(gemm.codeType).width);
+}
+
+int64_t compress::cpu::getNibbleRows(const WeightOnlyGEMM &gemm) {
+  if (!usesNibbles(gemm))
+    return 0;
+  // To decode codes of one or two bits takes longer for any number of rows.
+  if (4 % CodeLayout(gemm.codeType).width == 0)
+    return kTileRows;
+  KernelWork codes = getWork(gemm, KernelKind::CodesFew);
+  KernelWork nibbles = getNibbleWork(gemm, 1, codes.bytes);
+  // Calibration is to measure both.
+  return std::min(kMostSplitRows,
+                  getMostFewRows(*gemm.isa, nibbles, codes, kMostSplitRows));
+}
+
+WeightOnlyWork compress::cpu::getWeightOnlyWork(const WeightOnlyGEMM &gemm,
+                                                double m, double bytes) {
+  auto [few, many] = getKinds(gemm);
+  double n = double(gemm.n), k = double(gemm.k);
+  WeightOnlyWork work{{few, m, n, k, bytes, n * k},
+                      {many, m, n, k, bytes, n * k}};
+  int64_t nibbleRows = getNibbleRows(gemm);
+  if (nibbleRows == kTileRows || m <= double(nibbleRows))
+    work.few = getNibbleWork(gemm, m, bytes);
+  return work;
+}
 
 namespace {
 /// The arguments of the kernel, and code that both ways share.
@@ -29,7 +87,7 @@ public:
           Value panel, unsigned panelVectors, int64_t validColumns,
           Value inflated)
       : k(k), gemm(gemm), isa(*gemm.isa), lanes(isa.getLanes()),
-        validColumns(validColumns),
+        validColumns(validColumns), nibbleRows(getNibbleRows(gemm)),
         column(k.mul(panel, panels.getFullColumns())),
         decoder(k, gemm, panelVectors, column, inflated) {
     ValueRange args = k.getArguments();
@@ -85,10 +143,11 @@ public:
             return next;
           };
           SmallVector<Value> parts =
-              usesNibbles(gemm) ? decoder.forEachNibble(parameters, k0, extent,
-                                                        zeros, addNibbles)
-                                : decoder.forEachCode(parameters, k0, extent,
-                                                      zeros, addCodes);
+              count <= nibbleRows
+                  ? decoder.forEachNibble(parameters, k0, extent, zeros,
+                                          addNibbles)
+                  : decoder.forEachCode(parameters, k0, extent, zeros,
+                                        addCodes);
           SmallVector<Value> next(carried);
           for (unsigned i = 0; i < next.size(); ++i)
             next[i] = k.multiplyAdd(parts[i], parameters.scales[i % vectors],
@@ -192,7 +251,7 @@ private:
   KernelBuilder &k;
   const WeightOnlyGEMM &gemm;
   const KernelISA &isa;
-  int64_t lanes, validColumns;
+  int64_t lanes, validColumns, nibbleRows;
   Value column, x, bias, out;
   WeightDecoder decoder;
 };
@@ -226,7 +285,7 @@ static void emitDirect(KernelBuilder &k, const WeightOnlyGEMM &gemm,
         Value inflated = inflate(k, gemm, task);
         emitPanel(k, panels, task, [&](unsigned vectors, int64_t columns) {
           Emitter e(k, gemm, panels, task, vectors, columns, inflated);
-          emitRowTiles(k, 4, k.index(0), rows, std::nullopt,
+          emitRowTiles(k, kTileRows, k.index(0), rows, std::nullopt,
                        [&](Value at, unsigned count) {
                          // Sums and partial sums of more rows fill the
                          // registers.
@@ -278,17 +337,8 @@ static void emitDecoded(KernelBuilder &k, const WeightOnlyGEMM &gemm,
 
 /// Rows up to which codes are decoded where they are multiplied.
 static int64_t getDirectRows(const WeightOnlyGEMM &gemm) {
-  CodeLayout layout(gemm.codeType);
-  KernelKind few = KernelKind::CodesFew, many = KernelKind::CodesMany;
-  if (gemm.hasTable) {
-    std::tie(few, many) = getTableKinds(layout.width);
-  } else if (layout.isBytes()) {
-    few = layout.isFloat() ? KernelKind::SmallFloatFew : KernelKind::BytesFew;
-    many =
-        layout.isFloat() ? KernelKind::SmallFloatMany : KernelKind::BytesMany;
-  }
-  return getMostFewRows(*gemm.isa, few, many,
-                        KernelWork::dense(few, 1, gemm.n, gemm.k, layout.width),
+  auto [few, many] = getKinds(gemm);
+  return getMostFewRows(*gemm.isa, few, many, getWork(gemm, few),
                         kMostDirectRows);
 }
 

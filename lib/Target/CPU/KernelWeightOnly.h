@@ -7,8 +7,9 @@
 // f32 activations times weights that stay in low-bit codes until they are in
 // registers. Few rows: codes are decoded inside the sum loop and scales applied
 // once per block; of codes of up to three bits, four bits at a time are looked
-// up in the sums that they can stand for, which all columns share. Many rows: a
-// part of a panel is decoded to f32 and used by all of them.
+// up, where that is faster, in the sums that these can stand for, which all
+// columns share. Many rows: a part of a panel is decoded to f32 and used by all
+// of them.
 //
 // Decoded values are those of the reference; with scales applied per block the
 // difference to it is at most (K + 6) * 2^-24 * (|init| + sum |x| |w|).
@@ -18,6 +19,7 @@
 #ifndef COMPRESS_LIB_TARGET_CPU_KERNELWEIGHTONLY_H
 #define COMPRESS_LIB_TARGET_CPU_KERNELWEIGHTONLY_H
 
+#include "KernelCosts.h"
 #include "KernelGEMM.h"
 #include "KernelInflate.h"
 #include "QuantizedPacking.h"
@@ -79,6 +81,18 @@ struct WeightOnlyGEMM {
 };
 std::string generateWeightOnlyGEMM(mlir::ModuleOp module,
                                    const WeightOnlyGEMM &gemm);
+
+/// Rows of a tile up to which it takes codes four bits at a time; 0: never.
+int64_t getNibbleRows(const WeightOnlyGEMM &gemm);
+
+/// What the ways for few and for many rows do for `m` rows, with weights of
+/// `bytes`. Depends on instruction set, sizes, block, codes, table, and on
+/// whether there are zeros.
+struct WeightOnlyWork {
+  KernelWork few, many;
+};
+WeightOnlyWork getWeightOnlyWork(const WeightOnlyGEMM &gemm, double m,
+                                 double bytes);
 
 /// The packed weight, with the types that `gemm` is to have; nothing when the
 /// kernel cannot take it.

@@ -36,7 +36,7 @@ Value loadScales(KernelBuilder &k, unsigned lanes, Value memref, Type type,
 /// Whether codes of up to 4 bits are looked up in a register.
 bool usesTable(const CodeLayout &layout, const KernelISA &isa);
 
-/// Whether few rows take codes four bits at a time (forEachNibble).
+/// Whether codes can be taken four bits at a time (forEachNibble).
 bool usesNibbles(const WeightOnlyGEMM &gemm);
 
 /// What the code of one k adds to a product, for each value of a nibble.

@@ -53,6 +53,8 @@ struct CostModel : public ::testing::TestWithParam<const char *> {
   const std::string dense = "dense<f32>";
   const std::string int8 = "quant<i8, group = [*, 1], scale = f32>";
   const std::string int4 = "quant<i4, group = [32, 1], scale = f16>";
+  const std::string int3 = "quant<i3, group = [32, 1], scale = f16>";
+  const std::string int2 = "quant<i2, group = [32, 1], scale = f16>";
 };
 } // namespace
 
@@ -64,6 +66,8 @@ TEST_P(CostModel, EveryKindHasFigures) {
         kind == KernelKind::DotMany || kind == KernelKind::BlockDotTiles ||
         kind == KernelKind::LongBlocksTiles || kind == KernelKind::PairsTiles;
     if (needsTiles && !isa.hasDotTiles)
+      continue;
+    if (kind == KernelKind::NibblesFew && !isa.permuteF32)
       continue;
     KernelWork work = KernelWork::dense(kind, 16, kSize, kSize, 32);
     double seconds = estimateSeconds(isa, work);
@@ -103,6 +107,38 @@ TEST_P(CostModel, FewBitsPayForFewRows) {
     return;
   EXPECT_LT(get(1, int4), 0.7 * get(1, dense));
   EXPECT_LT(get(1, int4), get(1, int8) * 1.1);
+}
+
+TEST_P(CostModel, NibblesPayForFewRows) {
+  const std::string wholeInt3 = "quant<i3, group = [*, 1], scale = f16>";
+  const std::string withZeros =
+      "quant<ui2, group = [32, 1], scale = f16, zero = ui2>";
+  if (!getISA().permuteF32) {
+    // Fewer bits are fewer bytes at best.
+    EXPECT_GT(get(1, int2), 0.5 * get(1, int4));
+    return;
+  }
+  EXPECT_LT(get(1, int2), get(1, int3));
+  EXPECT_LT(get(1, int3), get(1, int4));
+  EXPECT_LT(get(2, int2), get(2, int4));
+  // Tables of sums pay for one row or two.
+  for (double m : {4, 8}) {
+    EXPECT_NEAR(get(m, int2), get(m, int4), 0.3 * get(m, int4)) << m;
+    EXPECT_NEAR(get(m, int3), get(m, int4), 0.15 * get(m, int4)) << m;
+  }
+  EXPECT_LT(get(1, int2), 0.75 * get(1, int4));
+  // What the kernel cannot look up by nibbles is not predicted so.
+  auto getCodes = [&](double bytes) {
+    double entries = kSize * kSize;
+    return estimateSeconds(
+        getISA(), {KernelKind::CodesFew, 1, kSize, kSize, bytes, entries});
+  };
+  EXPECT_DOUBLE_EQ(get(1, withZeros),
+                   getCodes(kSize * kSize * (2 + 18.0 / 32) / 8));
+  EXPECT_DOUBLE_EQ(get(1, wholeInt3),
+                   getCodes(kSize * kSize * 3.0 / 8 + 2 * kSize));
+  // For many rows codes are decoded, whatever their width.
+  EXPECT_NEAR(get(512, int2), get(512, int4), 0.05 * get(512, int4));
 }
 
 TEST_P(CostModel, BitsPayForFewRows) {
@@ -178,7 +214,7 @@ TEST_P(CostModel, RankDecides) {
 
 TEST_P(CostModel, MoreWorkTakesLonger) {
   for (const std::string &weight :
-       {dense, int8, int4, sparse(0.2), lowRank(128)})
+       {dense, int8, int4, int2, sparse(0.2), lowRank(128)})
     for (bool codes : {false, true}) {
       double last = 0;
       for (double m : {1, 4, 16, 64, 128, 512}) {
