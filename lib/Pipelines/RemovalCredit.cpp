@@ -29,7 +29,7 @@ struct Removal {
   /// What is left of the weight is not encoded further.
   bool isPlain = false;
   std::vector<Member> members;
-  /// Of constants that are no sites.
+  /// Of constants that are no sites, and of the list of inputs.
   double savedBytes = 0;
 };
 
@@ -68,6 +68,15 @@ private:
 };
 
 } // namespace
+
+static double getBytes(RankedTensorType type) {
+  return double(
+      HostTensor::getByteSize(type.getShape(), type.getElementType()));
+}
+
+static bool isTooSmall(RankedTensorType type) {
+  return type.getNumElements() <= SiteOptions().maxSmallElements;
+}
 
 std::optional<Removal> Crediting::findRemoval(unsigned index,
                                               unsigned level) const {
@@ -109,10 +118,14 @@ std::optional<Removal> Crediting::findRemoval(unsigned index,
   }
   Removal removal;
   removal.level = level;
+  auto values =
+      dyn_cast<RankedTensorType>(encoded->type.getComponents().front().type);
   removal.isPlain =
-      isa<RankedTensorType>(encoded->type.getComponents().front().type) &&
-      encoded->weight.leaves.front().getElementType() ==
-          site.type.getElementType();
+      values && values.getElementType() == site.type.getElementType();
+  // Nobody needs to know any more which inputs were removed.
+  if (removal.isPlain && !isTooSmall(values))
+    removal.savedBytes +=
+        double(encoded->weight.leaves.back().getBytes().size());
   for (const auto &[operand, slice] : group->constants) {
     Value constant = operand->get();
     auto before = cast<RankedTensorType>(constant.getType());
@@ -122,17 +135,16 @@ std::optional<Removal> Crediting::findRemoval(unsigned index,
     auto own = llvm::find_if(
         sites, [&](const Site &other) { return other.weight == constant; });
     if (own != sites.end()) {
-      // Their users come before this one's.
+      // Their users come before this one's. What is too small is no site any
+      // more, which plans and reports do not know.
       if (own - sites.begin() >= index || before.getRank() < 2 ||
-          !constant.hasOneUse())
+          !constant.hasOneUse() || isTooSmall(after) ||
+          (own->isElementwise() &&
+           getBytes(after) < SiteOptions().minElementwiseBytes))
         return std::nullopt;
       removal.members.push_back({unsigned(own - sites.begin()), after});
     } else if (before.getRank() < 2) {
       // What others use too is stored twice.
-      auto getBytes = [](RankedTensorType type) {
-        return double(
-            HostTensor::getByteSize(type.getShape(), type.getElementType()));
-      };
       removal.savedBytes +=
           (constant.hasOneUse() ? getBytes(before) : 0) - getBytes(after);
     }
@@ -156,11 +168,9 @@ bool Crediting::isInTheWay(const Member &member, unsigned level) const {
 double Crediting::getSaved(const Member &member, unsigned level) const {
   const Site &site = sites[member.site];
   if (levels[level].isNone())
-    return double(site.getBytes()) -
-           double(HostTensor::getByteSize(member.type.getShape(),
-                                          member.type.getElementType()));
+    return double(site.getBytes()) - getBytes(member.type);
   // Sizes that depend on the values, as those of packed codes, are not known.
-  auto getBytes = [&](RankedTensorType type) -> std::optional<double> {
+  auto getStored = [&](RankedTensorType type) -> std::optional<double> {
     auto stored = levels[level].getWeightType(type, site.getRole());
     if (!stored) {
       llvm::consumeError(stored.takeError());
@@ -173,7 +183,7 @@ double Crediting::getSaved(const Member &member, unsigned level) const {
       return std::nullopt;
     return double(getStorageBytes(*stored));
   };
-  auto before = getBytes(site.type), after = getBytes(member.type);
+  auto before = getStored(site.type), after = getStored(member.type);
   // Methods may store other types than the level's.
   if (!before || !after ||
       *before != original.sites[member.site].choices[level].costs[bytes])
