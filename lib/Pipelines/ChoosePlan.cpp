@@ -8,6 +8,7 @@
 #include "DropSearch.h"
 #include "LatencySearch.h"
 #include "PlanCosts.h"
+#include "RemovalCredit.h"
 #include "StitchedSearch.h"
 #include "compress/Search/LevelTable.h"
 #include "compress/Search/SharedOperands.h"
@@ -270,9 +271,34 @@ compress::choosePlan(PlanRequest request, const PlanSubject &subject,
       return atOption(request.getLimitOption(), found.takeError());
     return found;
   };
+  // What shrinks with removed inputs counts where bytes do, but for searches
+  // that measure what they find.
+  Problem plain = *table;
+  bool countsBytes =
+      *budget || request.objective == "bytes" || !request.frontier.empty();
+  bool isCredited = false;
+  if (countsBytes && !request.maxDrop && !request.maxMemory)
+    if (auto credited = creditRemovals(subject, request.levels, *table)) {
+      *table = std::move(*credited);
+      isCredited = true;
+    }
   auto found = request.maxMemory
                    ? solveWithinMemory(request, subject, *table, solve, notes)
                    : solve(*table);
+  // That excludes levels, so what is found without it may be better. Times
+  // exclude these levels anyway.
+  if (isCredited && (!found || !request.maxLatency)) {
+    auto other = solve(plain);
+    if (other && (!found || other->get(objective) < found->get(objective))) {
+      if (!found)
+        llvm::consumeError(found.takeError());
+      found = std::move(other);
+      *table = std::move(plain);
+      isCredited = false;
+    } else if (!other) {
+      llvm::consumeError(other.takeError());
+    }
+  }
   if (!found)
     return found.takeError();
   // From here on, the least error at the least cost that was found. Baselines
@@ -309,5 +335,8 @@ compress::choosePlan(PlanRequest request, const PlanSubject &subject,
   if (!alternatives)
     return alternatives.takeError();
   choice.alternatives = std::move(*alternatives);
+  if (isCredited)
+    for (Alternative &alternative : choice.alternatives)
+      restoreSizes(alternative.plan, subject, plain);
   return choice;
 }

@@ -89,9 +89,18 @@ static void mergeReport(ApplyReport &all, ApplyReport part) {
     auto own = llvm::find_if(all.sites, [&](const SiteResult &result) {
       return result.name == site.name;
     });
-    // Inputs of the weight were removed, and what is left is a site again.
-    if (own == all.sites.end() || own->level != "f32")
+    if (own == all.sites.end())
       continue;
+    // Inputs of the weight were removed, and what is left is a site again,
+    // which may have lost outputs too.
+    if (own->level != "f32") {
+      int64_t elements = 1;
+      for (int64_t dim : own->shape)
+        elements *= dim;
+      own->bytesAfter = site.bytesAfter;
+      own->bits = double(own->bytesAfter) * 8 / double(elements);
+      continue;
+    }
     std::vector<int64_t> shape = std::move(own->shape);
     uint64_t before = own->bytesBefore;
     *own = std::move(site);
