@@ -15,7 +15,9 @@
 using namespace mlir;
 using namespace compress;
 
-/// An index of any integer type, counted from the end when negative.
+/// An index of any integer type, counted from the end when negative. Indices
+/// are data: what is outside even so is the nearest position, so that nothing
+/// beside the tensor is read or written.
 static Value toPosition(OpBuilder &b, Location loc, Value index, Value size) {
   Value position =
       index.getType().isIndex()
@@ -23,10 +25,14 @@ static Value toPosition(OpBuilder &b, Location loc, Value index, Value size) {
           : arith::IndexCastOp::create(b, loc, b.getIndexType(), index)
                 .getResult();
   Value zero = arith::ConstantIndexOp::create(b, loc, 0);
+  Value one = arith::ConstantIndexOp::create(b, loc, 1);
   Value negative =
       arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, position, zero);
   Value moved = arith::AddIOp::create(b, loc, position, size);
-  return arith::SelectOp::create(b, loc, negative, moved, position);
+  position = arith::SelectOp::create(b, loc, negative, moved, position);
+  Value last = arith::SubIOp::create(b, loc, size, one);
+  return arith::MaxSIOp::create(
+      b, loc, arith::MinSIOp::create(b, loc, position, last), zero);
 }
 
 static LogicalResult gather(Lowering &l) {
@@ -258,7 +264,10 @@ static LogicalResult scatterND(Lowering &l) {
   for (int64_t i = depth; i < rank; ++i)
     shape.push_back(type.getDimSize(i));
   auto sliceType = RankedTensorType::get(shape, type.getElementType());
-  Value count = l.toValue(l.dim(l.in(1), 0));
+  // There are as many slices as positions; data that says otherwise is not read.
+  Value count =
+      arith::MinSIOp::create(l.b, l.loc, l.toValue(l.dim(l.in(1), 0)),
+                             l.toValue(l.dim(l.in(2), 0)));
   SmallVector<Value> bounds;
   for (int64_t i = 0; i < depth; ++i)
     bounds.push_back(l.toValue(sizes[i]));
