@@ -264,10 +264,10 @@ static LogicalResult scatterND(Lowering &l) {
   for (int64_t i = depth; i < rank; ++i)
     shape.push_back(type.getDimSize(i));
   auto sliceType = RankedTensorType::get(shape, type.getElementType());
-  // There are as many slices as positions; data that says otherwise is not read.
-  Value count =
-      arith::MinSIOp::create(l.b, l.loc, l.toValue(l.dim(l.in(1), 0)),
-                             l.toValue(l.dim(l.in(2), 0)));
+  // There are as many slices as positions; data that says otherwise is not
+  // read.
+  Value count = arith::MinSIOp::create(l.b, l.loc, l.toValue(l.dim(l.in(1), 0)),
+                                       l.toValue(l.dim(l.in(2), 0)));
   SmallVector<Value> bounds;
   for (int64_t i = 0; i < depth; ++i)
     bounds.push_back(l.toValue(sizes[i]));
