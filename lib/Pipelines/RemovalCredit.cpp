@@ -107,15 +107,10 @@ std::optional<Removal> Crediting::findRemoval(unsigned index,
     llvm::consumeError(encoded.takeError());
     return std::nullopt;
   }
-  auto kept =
-      onnx::getKeptChannels(encoded->type, encoded->weight.leaves, use.role);
-  if (!kept)
+  auto group = onnx::findShrinkingGroup(use.op, use.role, encoded->type,
+                                        encoded->weight.leaves);
+  if (!group)
     return std::nullopt;
-  auto group = onnx::findChannelGroup(use.op, use.role, *kept);
-  if (!group) {
-    llvm::consumeError(group.takeError());
-    return std::nullopt;
-  }
   Removal removal;
   removal.level = level;
   auto values =

@@ -219,15 +219,10 @@ SiteTimer::getGroupSeconds(const Site &site, const Level &removal,
   if (!encoded)
     return encoded.takeError();
   const SiteUse &use = own->uses.front();
-  auto kept =
-      onnx::getKeptChannels(encoded->type, encoded->weight.leaves, use.role);
-  if (!kept)
+  auto group = onnx::findShrinkingGroup(use.op, use.role, encoded->type,
+                                        encoded->weight.leaves);
+  if (!group)
     return std::nullopt;
-  auto group = onnx::findChannelGroup(use.op, use.role, *kept);
-  if (!group) {
-    llvm::consumeError(group.takeError());
-    return std::nullopt;
-  }
   SmallVector<Operation *> ops = group->getOps();
   auto alone = isolate(*shaped.module, ops);
   if (!alone)

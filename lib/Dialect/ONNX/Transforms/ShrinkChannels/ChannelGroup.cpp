@@ -401,3 +401,18 @@ compress::onnx::findChannelGroup(Operation *reader, const WeightOperand &role,
     return llvm::createStringError(Twine(spreader.reason));
   return group;
 }
+
+std::optional<ChannelGroup>
+compress::onnx::findShrinkingGroup(Operation *reader, const WeightOperand &role,
+                                   CompressedTensorType type,
+                                   ArrayRef<HostTensor> leaves) {
+  auto kept = getKeptChannels(type, leaves, role);
+  if (!kept)
+    return std::nullopt;
+  auto group = findChannelGroup(reader, role, *kept);
+  if (!group) {
+    llvm::consumeError(group.takeError());
+    return std::nullopt;
+  }
+  return std::move(*group);
+}

@@ -53,6 +53,13 @@ std::optional<llvm::SmallVector<int64_t>>
 getKeptChannels(CompressedTensorType type, llvm::ArrayRef<HostTensor> leaves,
                 const WeightOperand &role);
 
+/// The group of what shrinks when the weight of `reader` is stored like this;
+/// nothing where that removes no channels or keeps them as they are.
+std::optional<ChannelGroup>
+findShrinkingGroup(mlir::Operation *reader, const WeightOperand &role,
+                   CompressedTensorType type,
+                   llvm::ArrayRef<HostTensor> leaves);
+
 struct ShrinkResult {
   unsigned numShrunk = 0;
   /// Site (the attribute `compress.site` of its constant) and reason.
